@@ -31,9 +31,9 @@ def redis_url(redis_server: RedisServer) -> str:
 
 
 @pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def registry(run_folder: Path) -> Path:
     """What GStreamer knows of its plugins: asked for once a run, as a user's machine does."""
-    return tmp_path_factory.mktemp("gstreamer") / "registry.bin"
+    return run_folder / "registry.bin"
 
 
 @pytest.fixture

@@ -40,7 +40,10 @@ def numbered(tmp_path: Path) -> Path:
     return clip
 
 
-@pytest.mark.parametrize("element", ELEMENTS)
+@pytest.mark.parametrize(
+    "element",
+    ["mirinfer", *(pytest.param(e, marks=pytest.mark.full) for e in ELEMENTS if e != "mirinfer")],
+)
 def test_inspect_lists_typed_bounded_documented_properties(
     run: Callable[..., Any], element: str
 ) -> None:
@@ -121,8 +124,13 @@ def test_a_stage_of_ones_own_runs_in_a_launch_line(
     ("elements", "words"),
     [
         ("mirinfer model=yolo-nano ! mirpublish camera=a redis={url}", 'did you mean "yolox-nano"'),
-        ("mirpublish camera=a/b redis={url}", "camera: expected 1 to 64 letters"),
-        ("mirpublish camera=a redis=http://x", "redis"),
+        # In a process of the test: plugins/test_elements.py.
+        pytest.param(
+            "mirpublish camera=a/b redis={url}",
+            "camera: expected 1 to 64 letters",
+            marks=pytest.mark.full,
+        ),
+        pytest.param("mirpublish camera=a redis=http://x", "redis", marks=pytest.mark.full),
     ],
 )
 def test_a_mistake_ends_the_line_with_words(

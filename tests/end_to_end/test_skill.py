@@ -7,18 +7,19 @@ import json
 import re
 import shlex
 import shutil
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 
 from tests.support import ROOT
+from tests.support.outcome import Run
 from tests.support.ports import free_port
 
 TEXT = (ROOT / "skills/mirante/SKILL.md").read_text(encoding="utf-8")
@@ -61,26 +62,28 @@ def user(environment: dict[str, str], redis_url: str, tmp_path: Path) -> dict[st
 
 @pytest.mark.timeout(300)
 def test_its_commands_work_one_after_another(
-    user: dict[str, str], started: Callable[..., Any], tmp_path: Path
+    mirante: Run,
+    user: dict[str, str],
+    started: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """In this process, but for what runs until it is ended."""
     told = ""  # by the last command
     port = user["MIRANTE_DASHBOARD__PORT"]
+    monkeypatch.chdir(tmp_path)
+    for name, value in user.items():
+        monkeypatch.setenv(name, value)
 
     def done(line: str) -> str:
-        text = line.replace(":8600", f":{port}")
-        text = text.replace("curl ", "curl -sSf ")
-        command = shlex.split(text)
-        ended = subprocess.run(
-            command,
-            cwd=tmp_path,
-            env=user,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        said = ended.stdout + ended.stderr
-        assert ended.returncode in ENDS_WITH.get(line, (0,)), f"{line}\n{said}"
+        program, *words = shlex.split(line.replace(":8600", f":{port}"))
+        if program == "curl":
+            reply = httpx.get(words[-1]).raise_for_status()
+            return reply.text
+        assert program == "./run"
+        ended = mirante(*words)
+        said = ended.out + ended.err
+        assert ended.status in ENDS_WITH.get(line, (0,)), f"{line}\n{said}"
         return said
 
     for line in "".join(blocks("bash")).splitlines():
@@ -116,6 +119,6 @@ def until_results(done: Callable[[str], str]) -> None:
         try:
             done("curl http://127.0.0.1:8600/api/v1/results/street/latest")
             return
-        except AssertionError:
+        except httpx.HTTPError:
             assert time.monotonic() < end_s, "no results"
             time.sleep(0.2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Callable
 from http.client import HTTPException
@@ -14,13 +13,17 @@ from urllib.request import urlopen
 import pytest
 import yaml
 
-import mirante
+from mirante import subscribe
+from pipeline.config.settings import Settings
+from pipeline.gst.camera import CameraRunner
+from pipeline.worker.worker import Worker
 from tests.support import MEASURES, ROOT
+from tests.support.outcome import Run
+from tests.support.running_worker import running
 
 Up = Callable[..., Any]
-Run = Callable[..., subprocess.CompletedProcess[str]]
 # Its image says what is in it; a frame that is lost or doubled shows in its number.
-DRAWN = {"url": "test://?size=640x360&fps=15", "stages": [{"model": "test-boxes"}]}
+DRAWN = {"url": "test://?size=640x360&fps=5", "stages": [{"model": "test-boxes"}]}
 # Each frame of this clip waits for the one before it, so a swap has nothing to hide behind: the
 # clip shows the same three rectangles.
 CLIP = {
@@ -87,7 +90,7 @@ def wait_for(port: int, name: str, *parts: str, patience_s: float = PATIENCE_S) 
 
 def published(redis_url: str, count: int) -> list[Any]:
     """The first frames; each account holds, and nothing failed."""
-    found = mirante.subscribe("drawn", ("detections",), since="0", redis=redis_url, timeout_s=5.0)
+    found = subscribe("drawn", ("detections",), since="0", redis=redis_url, timeout_s=60.0)
     seen = [frame for _, frame in zip(range(count), found, strict=False)]
     assert len(seen) == count
     for frame in seen:
@@ -97,6 +100,9 @@ def published(redis_url: str, count: int) -> list[Any]:
     return seen
 
 
+# Its parts: builder/test_build_engines.py has a real child, worker/test_fastest.py a real engine
+# that takes over in a worker, worker/test_builds.py what becomes of a child.
+@pytest.mark.full
 @pytest.mark.timeout(290)
 def test_an_engine_is_built_in_a_child_and_swapped_in(
     up: Up, redis_url: str, free_port: int
@@ -110,7 +116,7 @@ def test_an_engine_is_built_in_a_child_and_swapped_in(
     line = wait_for(free_port, "mirante_model_info", 'runtime="openvino"')
     assert 'precision="fp32"' in line
     assert 'parity="proved"' in line
-    published(redis_url, 150)
+    published(redis_url, 30)
     process.terminate()
     process.wait(timeout=20)
     up(free_port, runtime="openvino", **settings)  # the engine is there: it serves from frame 1
@@ -118,7 +124,7 @@ def test_an_engine_is_built_in_a_child_and_swapped_in(
     assert not [line for line in infos(free_port, "mirante_engine_build") if "ready" not in line]
 
 
-@pytest.mark.full  # its parts: builder/test_contest.py, worker/test_fastest.py, and the test above
+@pytest.mark.full  # its parts: builder/test_contest.py, worker/test_fastest.py
 @pytest.mark.timeout(290)
 def test_the_fastest_runtime_is_found_once(
     up: Up, redis_url: str, free_port: int, tmp_path: Path
@@ -143,51 +149,54 @@ def test_the_fastest_runtime_is_found_once(
 
 
 def test_a_model_is_swapped_by_hand_kept_and_rolled_back(
-    up: Up, run: Run, redis_url: str, free_port: int, tmp_path: Path
+    up: Up, mirante: Run, redis_url: str, free_port: int, tmp_path: Path
 ) -> None:
     twin = german(tmp_path)
     process = up(free_port)
     wait_for(free_port, "mirante_model_info", 'runs="test-boxes"')
-    refused = run("mirante", "models", "swap", "test-boxes", "test-lane", "--redis", redis_url)
-    assert refused.returncode == 1
-    assert "but test-lane is a segmenter; the running model stays" in refused.stderr
-    done = run("mirante", "models", "swap", "test-boxes", twin, "--redis", redis_url)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == (
+    refused = mirante("models", "swap", "test-boxes", "test-lane", "--redis", redis_url)
+    assert refused.status == 1
+    assert "but test-lane is a segmenter; the running model stays" in refused.err
+    done = mirante("models", "swap", "test-boxes", str(twin), "--redis", redis_url)
+    assert (done.status, done.err) == (0, "")
+    assert done.out == (
         "test-boxes: model test-boxes → twin; labels red, green, blue → rot, green, blue\n"
         "undo: mirante models rollback test-boxes\n"
     )
     wait_for(free_port, "mirante_model_info", f'runs="{twin}"')
     process.terminate()
-    process.wait(timeout=20)
+    assert process.wait(timeout=20) == 0
     up(free_port)
     wait_for(free_port, "mirante_model_info", f'runs="{twin}"')  # kept
-    back = run("mirante", "models", "rollback", "test-boxes", "--redis", redis_url)
-    assert back.stdout == "test-boxes: test-boxes runs again\n"
-    again = run("mirante", "models", "rollback", "test-boxes", "--redis", redis_url)
-    assert again.returncode == 1
-    assert "nothing to go back to" in again.stderr
+    back = mirante("models", "rollback", "test-boxes", "--redis", redis_url)
+    assert back.out == "test-boxes: test-boxes runs again\n"
+    again = mirante("models", "rollback", "test-boxes", "--redis", redis_url)
+    assert again.status == 1
+    assert "nothing to go back to" in again.err
 
 
 def test_a_model_that_does_not_find_what_is_blurred_is_refused(
-    up: Up, run: Run, redis_url: str, free_port: int, tmp_path: Path
+    mirante: Run, redis_url: str, tmp_path: Path
 ) -> None:
-    up(free_port, DRAWN | {"preview": {"blur": ["red"]}})
-    wait_for(free_port, "mirante_model_info", 'runs="test-boxes"')
-    refused = run("mirante", "models", "swap", "test-boxes", german(tmp_path), "--redis", redis_url)
-    assert refused.returncode == 1
-    assert "does not find red, which cameras blur (preview.blur)" in refused.stderr
+    cameras = {"drawn": DRAWN | {"preview": {"blur": ["red"]}}}
+    settings = Settings.model_validate({"cameras": cameras})
+    with running(Worker(settings, redis_url, CameraRunner)):
+        published(redis_url, 1)
+        words = ("models", "swap", "test-boxes", str(german(tmp_path)), "--redis", redis_url)
+        refused = mirante(*words)
+    assert refused.status == 1
+    assert "does not find red, which cameras blur (preview.blur)" in refused.err
 
 
 def test_a_swap_loses_no_frame(
-    up: Up, run: Run, redis_url: str, free_port: int, tmp_path: Path
+    up: Up, mirante: Run, redis_url: str, free_port: int, tmp_path: Path
 ) -> None:
     twin = german(tmp_path)
     up(free_port, CLIP)
     wait_for(free_port, "mirante_model_info", 'runs="test-boxes"')
     at = ("--redis", redis_url)
-    assert run("mirante", "models", "swap", "test-boxes", twin, *at).stdout
-    assert run("mirante", "models", "rollback", "test-boxes", *at).stdout
+    assert mirante("models", "swap", "test-boxes", str(twin), *at).out
+    assert mirante("models", "rollback", "test-boxes", *at).out
     seen = published(redis_url, 40)
     while {label for label, _, _ in seen[-1].detections} != {"red", "green", "blue"} or not any(
         "rot" in frame.detections.labels for frame in seen

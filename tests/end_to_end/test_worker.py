@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -15,28 +18,25 @@ import pytest
 import redis
 import yaml
 
-import mirante
-from mirante import Frame, Status
+from mirante import Frame, Status, subscribe
 from mirante.client.plan import FrameKind
 from mirante.keys import key
 from pipeline.cameras.synthetic import read_number, truth
+from pipeline.config.settings import Settings
+from pipeline.gst.camera import CameraRunner
+from pipeline.worker.redis_server import RedisServer
+from pipeline.worker.worker import Worker
+from tests.support import MEASURES, ROOT
 from tests.support.images import decode_image
+from tests.support.outcome import Run
+from tests.support.running_worker import running
 
-Started = Callable[..., Any]
 DRAWN = {"url": "test://?size=640x360&fps=10", "stages": [{"model": "test-boxes"}]}
 
 
-@pytest.fixture
-def up(started: Started, redis_url: str, tmp_path: Path) -> Callable[..., Any]:
-    """Starts ``mirante up`` with some cameras."""
-
-    def start(cameras: dict[str, Any], **settings: Any) -> Any:
-        config = tmp_path / "config.yaml"
-        document = {"redis": {"url": redis_url}, "metrics": {"port": None}, "cameras": cameras}
-        config.write_text(yaml.safe_dump(document | settings))
-        return started("mirante", "up", config)
-
-    return start
+def worker(cameras: dict[str, Any], redis_url: str) -> Worker:
+    """One to run in this process."""
+    return Worker(Settings.model_validate({"cameras": cameras}), redis_url, CameraRunner)
 
 
 def statuses(told: Iterable[Frame | Status]) -> list[Status]:
@@ -48,16 +48,32 @@ def statuses(told: Iterable[Frame | Status]) -> list[Status]:
 
 def frames(url: str, camera: str, count: int, *kinds: FrameKind) -> Iterator[Any]:
     """The first frames that a camera publishes."""
-    found = mirante.subscribe(
-        camera, kinds or ("detections",), since="0", redis=url, timeout_s=60.0
-    )
+    found = subscribe(camera, kinds or ("detections",), since="0", redis=url, timeout_s=60.0)
     for _, frame in zip(range(count), found, strict=False):
         yield frame
 
 
-def test_what_is_published_is_what_is_in_the_picture(up: Started, redis_url: str) -> None:
-    up({"drawn": {**DRAWN, "stages": [{"model": "test-boxes"}, {"model": "test-lane"}]}})
-    seen = list(frames(redis_url, "drawn", 15, "detections", "masks"))
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The Redis of a worker with a camera that is drawn, and one that cannot be reached."""
+    stages = {"stages": [{"model": "test-boxes"}, {"model": "test-lane"}]}
+    away = {"url": "rtsp://user:hunter2@127.0.0.1:9/none", "stages": []}
+    cameras = {"drawn": DRAWN | stages | {"preview": {"fps": 5}}, "away": away}
+    folder = tmp_path_factory.mktemp("site")
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("MIRANTE_")}
+    more = {"MIRANTE_HOME": str(folder), "XDG_RUNTIME_DIR": str(folder), MEASURES: "null"}
+    off = {"port": None}
+    with RedisServer(port=0) as server:
+        document = {"redis": {"url": server.url}, "metrics": off, "dashboard": off}
+        (folder / "config.yaml").write_text(yaml.safe_dump(document | {"cameras": cameras}))
+        command = [Path(sys.executable).with_name("mirante"), "up", folder / "config.yaml"]
+        with subprocess.Popen(command, env=clean | more, cwd=ROOT) as process:
+            yield server.url
+            process.terminate()
+
+
+def test_what_is_published_is_what_is_in_the_picture(site: str) -> None:
+    seen = list(frames(site, "drawn", 15, "detections", "masks"))
     assert len(seen) == 15
     for frame in seen:
         boxes, lane = truth(frame.seq, 640, 360)
@@ -70,37 +86,37 @@ def test_what_is_published_is_what_is_in_the_picture(up: Started, redis_url: str
         assert frame.sent >= frame.captured
 
 
-def test_the_account_holds_in_every_message_under_overload(up: Started, redis_url: str) -> None:
+def test_the_account_holds_in_every_message_under_overload(redis_url: str) -> None:
     """Fast cameras, slow stages that fail and drop: every reason occurs, and nothing is missing."""
     stage = {
         "python": "tests.support.overload:Slow",
         "options": {"seconds": 0.06, "fail": 7, "drop": 5},
     }
-    source = "test://?size=320x240&fps=60"
-    up(
-        {
-            "busy": {"url": source, "stages": [stage]},
-            "rated": {"url": source, "fps": 25, "stages": [stage]},
-        }
-    )
-    for camera, reasons in (("busy", {"queue", "stage"}), ("rated", {"rate", "queue", "stage"})):
-        before = None
-        for frame in frames(redis_url, camera, 60):
-            counts = frame.counts
-            assert counts.decoded == counts.published + sum(counts.dropped.values()) + counts.failed
-            assert counts.decoded == frame.seq + 1
-            if before is not None:
-                assert counts.published == before.counts.published + 1
-            before = frame
-        assert before is not None
-        assert {reason for reason, n in before.counts.dropped.items() if n} == reasons
-        assert before.counts.failed > 0
+    busy = {"url": "test://?size=320x240&fps=60", "stages": [stage]}
+    cameras = {"busy": busy, "rated": busy | {"fps": 25}}
+    with running(worker(cameras, redis_url)):
+        check_account(redis_url, "busy", {"queue", "stage"})
+        check_account(redis_url, "rated", {"rate", "queue", "stage"})
 
 
-def test_previews_are_made_only_while_somebody_listens(up: Started, redis_url: str) -> None:
-    up({"drawn": {**DRAWN, "preview": {"fps": 5}}})
-    next(frames(redis_url, "drawn", 1))
-    client = redis.Redis.from_url(redis_url, protocol=2)
+def check_account(redis_url: str, camera: str, reasons: set[str]) -> None:
+    """All that was decoded is accounted for, with these reasons."""
+    before = None
+    for frame in frames(redis_url, camera, 60):
+        counts = frame.counts
+        assert counts.decoded == counts.published + sum(counts.dropped.values()) + counts.failed
+        assert counts.decoded == frame.seq + 1
+        if before is not None:
+            assert counts.published == before.counts.published + 1
+        before = frame
+    assert before is not None
+    assert {reason for reason, n in before.counts.dropped.items() if n} == reasons
+    assert before.counts.failed > 0
+
+
+def test_previews_are_made_only_while_somebody_listens(site: str) -> None:
+    next(frames(site, "drawn", 1))
+    client = redis.Redis.from_url(site, protocol=2)
     with client.pubsub(ignore_subscribe_messages=True) as channel:
         channel.subscribe(key("drawn", "preview"))
         first = _message(channel)
@@ -124,22 +140,18 @@ def _message(channel: Any) -> bytes:
     raise AssertionError("no image came")
 
 
-def test_a_camera_that_cannot_be_reached_leaves_the_other_alone(
-    up: Started, redis_url: str
-) -> None:
-    away = {"url": "rtsp://user:hunter2@127.0.0.1:9/none", "stages": []}
-    up({"drawn": DRAWN, "away": away})
-    seen = list(frames(redis_url, "drawn", 30))
-    for number, frame in enumerate(seen, 1):
+def test_a_camera_that_cannot_be_reached_leaves_the_other_alone(site: str) -> None:
+    seen = list(frames(site, "drawn", 30))
+    for number, frame in enumerate(seen, seen[0].counts.published):
         dropped = {reason: n for reason, n in frame.counts.dropped.items() if n}
         assert (frame.counts.decoded, frame.counts.published) == (frame.seq + 1, number)
         assert dropped.keys() <= {"queue"}, "by the other camera"
         assert frame.seq + 1 == number + sum(dropped.values())
-    told = mirante.subscribe("away", ("status",), since="0", redis=redis_url, timeout_s=1.0)
+    told = subscribe("away", ("status",), since="0", redis=site, timeout_s=1.0)
     words = statuses(told)
     assert words[-1].state == "reconnecting"
     assert "refused" in words[-1].reason
-    client = redis.Redis.from_url(redis_url)
+    client = redis.Redis.from_url(site)
     for stored in client.scan_iter("*"):
         assert b"hunter2" not in (client.dump(stored) or b"")
 
@@ -153,23 +165,25 @@ def test_a_camera_that_cannot_be_reached_leaves_the_other_alone(
     ],
 )
 def test_what_cannot_start_is_refused_before_anything_starts(
-    up: Started, cameras: dict[str, Any], words: str
+    mirante: Run, tmp_path: Path, cameras: dict[str, Any], words: str
 ) -> None:
-    process = up(cameras)
-    output, _ = process.communicate(timeout=90)
-    assert process.returncode == 2
-    assert words in output
-    assert "Traceback" not in output
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump({"cameras": cameras}))
+    outcome = mirante("up", str(config))
+    assert outcome.status == 2
+    assert words in outcome.err
+    assert "Traceback" not in outcome.err
 
 
-def test_many_cameras_all_start_at_once(up: Started, redis_url: str) -> None:
+def test_many_cameras_all_start_at_once(redis_url: str) -> None:
     """Each from the first: none may view for the outbox before it is there."""
     names = [f"c{i}" for i in range(8)]
-    up({name: {"url": "test://?size=64x48&fps=5", "stages": []} for name in names})
-    for name in names:
-        assert next(frames(redis_url, name, 1)).seq < 20
-        told = mirante.subscribe(name, ("status",), since="0", redis=redis_url, timeout_s=0.5)
-        assert [status.state for status in statuses(told)][:2] == ["connecting", "running"]
+    cameras = {name: {"url": "test://?size=64x48&fps=5", "stages": []} for name in names}
+    with running(worker(cameras, redis_url)):
+        for name in names:
+            assert next(frames(redis_url, name, 1)).seq < 20
+            told = subscribe(name, ("status",), since="0", redis=redis_url, timeout_s=0.5)
+            assert [status.state for status in statuses(told)][:2] == ["connecting", "running"]
 
 
 def test_a_library_that_refuses_a_file_leaves_the_process_alive(
