@@ -220,9 +220,9 @@ def test_an_engine_that_fails_its_proof_goes(store: Path, monkeypatch: pytest.Mo
 
 
 def test_in_a_process_of_its_own(store: Path, tmp_path: Path) -> None:
-    pictures = save_pictures(store / "child.npz", roads())
+    pictures = save_pictures(store / "child.npz", faces()[:2])
     path = tmp_path / "request.json"
-    path.write_text(ask("road", frames=pictures, batch=2).to_json())
+    path.write_text(ask("face", frames=pictures, batch=2).to_json())
     command = [sys.executable, "-m", "engines.builder", str(path)]
     outcome = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
     assert (outcome.returncode, outcome.stderr) == (0, "")
@@ -232,7 +232,7 @@ def test_in_a_process_of_its_own(store: Path, tmp_path: Path) -> None:
     assert (shares[0], shares[-1]) == (0, 1)
     assert all(line["doing"] for line in lines[:-1])
     assert lines[-1]["fresh"]
-    assert engines.load(lines[-1]["manifest"]).name == "road"
+    assert engines.load(lines[-1]["manifest"]).name == "face"
 
 
 @pytest.mark.parametrize(
