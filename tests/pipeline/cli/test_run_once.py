@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -99,17 +100,6 @@ def debug(folder: Path, typed: str, *arguments: str) -> subprocess.CompletedProc
         check=False,
         timeout=60,
     )
-
-
-def test_it_finds_what_is_drawn_on_that_frame(clip: Path, mirante: Run) -> None:
-    outcome = mirante("run-once", str(clip), "--frame", "2", "--model", "test-boxes", "--json")
-    assert outcome.status == 0, outcome.err
-    message = json.loads(outcome.out)
-    assert (message["camera"], message["seq"], message["size"]) == ("once", 2, [WIDTH, HEIGHT])
-    expected, _ = truth(200, WIDTH, HEIGHT)
-    found = {thing["label"]: thing["bbox"] for thing in message["objects"]}
-    for label, (left, top, right, bottom) in zip(LABELS, expected.xyxy.tolist(), strict=True):
-        assert found[label] == pytest.approx([left, top, right - left, bottom - top], abs=5)
 
 
 def test_words_masks_and_a_picture(shown: Path, tmp_path: Path, mirante: Run) -> None:
@@ -273,30 +263,27 @@ def test_a_model_that_is_named_runs_or_is_an_error(
     assert outcome.out == ""
 
 
-def test_gstreamer_is_not_loaded(clip: Path) -> None:
+def test_it_finds_what_is_drawn_on_that_frame_without_gstreamer(clip: Path) -> None:
+    arguments = ["run-once", str(clip), "--frame", "2", "--model", "test-boxes", "--json"]
     code = (
         "import sys; from pipeline.cli.app import run\n"
-        f"status = run(['run-once', {str(clip)!r}, '--model', 'test-boxes'])\n"
+        f"status = run({arguments!r})\n"
         'sys.exit(f\'{status} {sorted(m for m in sys.modules if m.partition(".")[0] == "gi")}\')'
     )
     done = subprocess.run(
         [sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=ROOT
     )
     assert done.stderr.strip() == "0 []"
+    message = json.loads(done.stdout)
+    assert (message["camera"], message["seq"], message["size"]) == ("once", 2, [WIDTH, HEIGHT])
+    expected, _ = truth(200, WIDTH, HEIGHT)
+    found = {thing["label"]: thing["bbox"] for thing in message["objects"]}
+    for label, (left, top, right, bottom) in zip(LABELS, expected.xyxy.tolist(), strict=True):
+        assert found[label] == pytest.approx([left, top, right - left, bottom - top], abs=5)
 
 
-def test_a_breakpoint_in_a_stage(shown: Path, tmp_path: Path) -> None:
-    write_stage(tmp_path, "breakpoint()")
-    stages = ("--model", "test-boxes", "--stage", "counting:Count")
-    done = debug(tmp_path, "p seen * 10\nc\n", str(shown), *stages, "--debug")
-    assert done.returncode == 0, done.stderr
-    assert re.search(r"counting\.py\(\d+\)__call__\(\)", done.stdout)
-    assert "(Pdb) 36400\n" in done.stdout  # 3 boxes, 640 pixels wide
-    assert "seen 3640.00 ms" in done.stdout
-
-
-def test_a_breakpoint_in_a_decoder(shown: Path, tmp_path: Path) -> None:
-    """It stops when the model is tried out, and for the frame."""
+def test_breakpoints_in_a_decoder_and_in_a_stage(shown: Path, tmp_path: Path) -> None:
+    """In the decoder it stops when the model is tried out, and for the frame."""
     (tmp_path / "looking.py").write_text(DECODER.format(line="breakpoint()"))
     manifest = (ZOO / "test-boxes.yaml").read_text()
     lines = [line for line in manifest.splitlines() if not line.startswith("decoder:")]
@@ -304,12 +291,17 @@ def test_a_breakpoint_in_a_decoder(shown: Path, tmp_path: Path) -> None:
     assert not keys[1], "test-boxes has options now"
     (tmp_path / "mine.yaml").write_text(keys[0] + "\ndecoder: looking:nothing\n")
     (tmp_path / "test-boxes.onnx").write_bytes((ZOO / "test-boxes.onnx").read_bytes())
-    typed = "p sorted(shapes)\nc\n" * 2
-    done = debug(tmp_path, typed, str(shown), "--model", "mine.yaml", "--debug")
+    write_stage(tmp_path, "breakpoint()")
+    typed = "p sorted(shapes)\nc\n" * 2 + "p seen * 10\nc\n"
+    stages = ("--model", "mine.yaml", "--stage", "counting:Count")
+    done = debug(tmp_path, typed, str(shown), *stages, "--debug")
     assert done.returncode == 0, done.stderr
     assert len(re.findall(r"looking\.py\(\d+\)nothing\(\)", done.stdout)) == 2
     assert done.stdout.count("(Pdb) ['") == 2
     assert "each decoder is tried out on a grey image first" in done.stderr
+    assert re.search(r"counting\.py\(\d+\)__call__\(\)", done.stdout)
+    assert "(Pdb) 6400\n" in done.stdout  # no boxes, 640 pixels wide
+    assert "seen 640.00 ms" in done.stdout
 
 
 def test_leaving_the_debugger_ends_the_command(shown: Path, tmp_path: Path) -> None:
@@ -318,15 +310,20 @@ def test_leaving_the_debugger_ends_the_command(shown: Path, tmp_path: Path) -> N
     assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_an_error_is_one_line_or_with_debug_a_traceback(shown: Path, tmp_path: Path) -> None:
-    write_stage(tmp_path, "raise RuntimeError(f'{seen} is too many')")
-    stage = ("--stage", "counting:Count")
-    done = debug(tmp_path, "", str(shown), *stage)
-    assert (done.returncode, done.stderr) == (1, "mirante: 640 is too many\n")
-    done = debug(tmp_path, "", str(shown), *stage, "--debug")
-    assert done.returncode == 1
-    assert 'counting.py", line 10, in __call__' in done.stderr
-    assert done.stderr.endswith("RuntimeError: 640 is too many\n")
+def test_an_error_is_one_line_or_with_debug_a_traceback(
+    shown: Path, tmp_path: Path, mirante: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_stage(tmp_path, "raise RuntimeError(f'{seen} is too many')", "raising")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "stdin", io.StringIO())  # no terminal
+    asked = ("run-once", str(shown), "--stage", "raising:Count")
+    outcome = mirante(*asked)
+    assert (outcome.status, outcome.err) == (1, "mirante: 640 is too many\n")
+    with pytest.raises(RuntimeError, match="640 is too many") as raised:
+        mirante(*asked, "--debug")
+    where = raised.traceback[-1]
+    assert (where.path.name, where.lineno + 1, where.name) == ("raising.py", 10, "__call__")
 
 
 def test_in_a_terminal_an_error_opens_the_debugger_where_it_was_raised(

@@ -20,14 +20,15 @@ from pipeline.control.worker_file import live_worker
 from tests.support.outcome import Run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
-CONFIG = """
-metrics: {port: 0}
-dashboard: {port: null}
-log: {format: json}
+SMALL = "test://?size=320x180&fps=2"
+CONFIG = f"""
+metrics: {{port: 0}}
+dashboard: {{port: null}}
+log: {{format: json}}
 cameras:
   yard:
-    url: test://?size=320x180&fps=10
-    stages: [{model: test-boxes}, {model: test-lane}]
+    url: {SMALL}
+    stages: [{{model: test-boxes}}, {{model: test-lane}}]
 """
 
 
@@ -35,7 +36,7 @@ def wait_for(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)
+        time.sleep(0.2)
 
 
 class Worker:
@@ -89,10 +90,11 @@ def state_of(camera: str, listing: str) -> str:
     return row[1] if row else "none"
 
 
-def test_cameras_come_and_go_while_it_runs(worker: Worker, mirante: Run) -> None:
+def test_cameras_come_and_go_while_it_runs(worker: Worker, mirante: Run, tmp_path: Path) -> None:
+    check_metrics(worker)
     url = "rtsp://admin:hunter2@127.0.0.1:9/x"
     assert mirante("camera", "add", "gate", url).status == 0
-    assert mirante("camera", "add", "shed", "test://?fps=5", "--model", "test-boxes").status == 0
+    assert mirante("camera", "add", "shed", SMALL, "--model", "test-boxes").status == 0
     wait_for(lambda: state_of("shed", mirante("camera", "list").out) == "running")
     wait_for(lambda: state_of("gate", mirante("camera", "list").out) in {"reconnecting", "failed"})
     seen = mirante("tail", "shed", "--count", "2", "--pictures", "0")
@@ -100,13 +102,15 @@ def test_cameras_come_and_go_while_it_runs(worker: Worker, mirante: Run) -> None
     assert mirante("camera", "remove", "gate").status == 0
     wait_for(lambda: '"camera gate: stopped' in worker.log)
     assert worker.log.count('"camera yard: connecting') == 1, "another camera was touched"
-    assert worker.end() == 0
+    check_second_worker(worker, tmp_path / "second")
+    assert worker.end(signal.SIGINT) == 0
     assert live_worker() is None
     assert "hunter2" not in worker.log
     assert [json.loads(line)["level"] for line in worker.log.splitlines()]
 
 
-def test_metrics_balance_and_tell_that_it_is_ready(worker: Worker) -> None:
+def check_metrics(worker: Worker) -> None:
+    """Frames balance, and it says that it is ready."""
     assert worker.fetch("/livez") == "alive\n"
     wait_for(lambda: worker.fetch("/readyz") == "ready\n")
     text = worker.fetch("/metrics")
@@ -126,17 +130,16 @@ def test_metrics_balance_and_tell_that_it_is_ready(worker: Worker) -> None:
     assert decoded == sum(counts.values()) > 0
 
 
-def test_a_second_worker_of_the_name_is_refused(worker: Worker, tmp_path: Path) -> None:
+def check_second_worker(worker: Worker, folder: Path) -> None:
+    """Another of the name is refused."""
     address = live_worker()
     assert address
-    folder = tmp_path / "second"
     folder.mkdir()
     second = Worker(folder, f"{CONFIG}redis: {{url: '{address}'}}\n")
     assert second.process.wait(60) == 1
     assert f'worker "main" runs already: process {worker.process.pid} on' in second.log
     assert "Traceback" not in second.log
     assert live_worker() == address, "commands no longer find the first worker"
-    assert worker.end(signal.SIGINT) == 0
 
 
 def test_the_private_redis_ends_with_a_worker_that_is_killed(worker: Worker) -> None:
