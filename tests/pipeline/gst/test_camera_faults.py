@@ -1,8 +1,8 @@
-"""Each thing that can befall an RTSP camera, against a real server in a process of its own.
+"""Each thing that can befall an RTSP camera, against real servers in processes of their own.
 
-All faults happen at once, each to a camera and a server of its own, while one more camera watches
-a server that nobody harms: each of its frames must be accounted for. ``pytest -s`` prints how long
-after a fault it was noticed, and how long after its repair frames came again.
+All faults happen at once, each to a camera of its own, while one more camera watches a server that
+nobody harms: each of its frames must be accounted for. ``pytest -s`` prints how long after a fault
+it was noticed, and how long after its repair frames came again.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class SilentListener:
 class Fault:
     """One row: what is wrong from the start or done to a camera that runs, and how it is repaired.
 
-    ``begin`` readies the server, ``harm`` strikes while the camera runs, ``repair`` comes
-    ``hold_s`` after the camera has noticed.
+    ``begin`` readies a server of its own, without which it is that of all; ``harm`` strikes while
+    the camera runs, ``repair`` comes ``hold_s`` after the camera has noticed.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Fault:
     state: State = State.RECONNECTING
     mount: str = "good"
     login: str = ""
-    begin: Callable[[Any], object] = lambda server: server.start()
+    begin: Callable[[Any], object] | None = None
     harm: Callable[[Any], object] | None = None
     repair: Callable[[Any], object] | None = None
     hold_s: float = 3.0
@@ -85,15 +85,22 @@ def restart(server: Any) -> None:
 
 silence = SilentListener()
 LOST = [
-    Fault("killed", "ended the stream", harm=lambda s: s.kill(), repair=lambda s: s.start()),
+    Fault(
+        "killed",
+        "ended the stream",
+        begin=lambda s: s.start(),
+        harm=lambda s: s.kill(),
+        repair=lambda s: s.start(),
+    ),
     Fault(
         "frozen",
         "no frame for",
+        begin=lambda s: s.start(),
         harm=lambda s: s.signal(signal.SIGSTOP),
         repair=lambda s: s.signal(signal.SIGCONT),
         hold_s=6.0,
     ),
-    # These two servers do it by themselves, two seconds into each session.
+    # These two do it by themselves, two seconds into each session.
     Fault("stalls", "no frame for", mount="stall", hold_s=0.0),
     Fault("ends", "ended the stream", mount="end", hold_s=0.0),
 ]
@@ -141,7 +148,8 @@ FAULTS = LOST + NOT_REACHED + HARMLESS
 
 def play(fault: Fault, server: Any) -> Outcome:
     """Runs one row from beginning to end."""
-    fault.begin(server)
+    if fault.begin is not None:
+        fault.begin(server)
     return observe(fault, server)
 
 
@@ -190,12 +198,12 @@ def wait_for_more(camera: Watched) -> float:
 
 
 @pytest.fixture(scope="module")
-def outcomes(new_server: Callable[[], Any]) -> Iterator[dict[str, Future[Any]]]:
+def outcomes(new_server: Callable[[], Any], server: Any) -> Iterator[dict[str, Future[Any]]]:
     """All rows at once; and "bystander": the camera that nothing happens to."""
     patch = pytest.MonkeyPatch()
     patch.setattr(camera_state, "SLOW_RETRY_S", SLOW_RETRY_S)
-    servers = {fault.name: new_server() for fault in FAULTS}
-    bystander = Watched("bystander", new_server().start().url("good"))
+    servers = {each.name: server if each.begin is None else new_server() for each in FAULTS}
+    bystander = Watched("bystander", server.url("good"))
     with ThreadPoolExecutor(len(FAULTS)) as pool, bystander:
         bystander.seen.wait(SOME)
         futures: dict[str, Future[Any]] = {

@@ -99,7 +99,9 @@ def test_a_file_without_a_container_has_the_times_of_its_rate(name: str) -> None
     assert clip.duration_ns == pytest.approx(Gst.SECOND, abs=30)
 
 
-@pytest.mark.parametrize(("width", "height"), [(640, 360), (334, 190)])
+@pytest.mark.parametrize(
+    ("width", "height"), [pytest.param(640, 360, marks=pytest.mark.full), (334, 190)]
+)
 def test_an_encoded_clip_is_faithful(
     width: int, height: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,6 +22,7 @@ from pipeline.cameras.state import State, Transition
 from pipeline.config.camera import Camera
 from pipeline.config.camera_url import CameraUrl
 from pipeline.config.onvif import Onvif
+from pipeline.gst import clips
 from pipeline.gst.camera import CameraRunner
 from pipeline.gst.clips import Clip, encode_pictures, read_clip
 from pipeline.gst.rtsp_server import RtspServer, looped
@@ -34,7 +35,7 @@ from plugins.line import Line
 from plugins.outbox.outbox import Outbox
 from tests.support.onvif_events import EventCamera
 
-FPS, WIDTH, HEIGHT = 25, 320, 176
+FPS, WIDTH, HEIGHT = 10, 320, 176
 COMES_S, LEAVES_S, ENDS_S = 14.5, 16.5, 19.0
 STEP = 5  # pixels that it walks from frame to frame
 PATIENCE_S = 60
@@ -126,7 +127,10 @@ class Quiet:
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
     """The street, with a key frame each second."""
     path: Path = tmp_path_factory.mktemp("sleep") / "street.mp4"
-    encode_pictures(street(), FPS, path)
+    with pytest.MonkeyPatch.context() as patch:
+        often = clips._ENCODER.replace("gop-size=25", f"gop-size={FPS}")
+        patch.setattr(clips, "_ENCODER", often)
+        encode_pictures(street(), FPS, path)
     clip = read_clip(path)
     keys = [n for n, each in enumerate(clip.pictures) if each.key]
     assert {b - a for a, b in pairwise(keys)} == {FPS}
