@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import cv2
@@ -37,6 +38,7 @@ from tests.support.lane_planes import (
 )
 
 ALLOWED_PX = 2.0  # of 640
+pictured = cache(road_picture)
 
 
 def every(lines: Sequence[Curve], **how: float) -> Plane:
@@ -82,22 +84,22 @@ def drive(plane_of: Callable[[int], Plane], every_nth: int = 6) -> list[float]:
 
 def without(n: int, which: int) -> Plane:
     truth = road_lines(n)
-    y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5
+    y, x = np.arange(HEIGHT)[:, None] + 0.5, np.arange(WIDTH)[None] + 0.5
     below = np.maximum(y - truth[which].horizon, 1)
     middle = truth[which].a + truth[which].b * below + truth[which].c / below
-    return np.asarray(road_picture(n).lane & ~(abs(x - middle) < 3 + 0.1 * below))
+    return np.asarray(pictured(n).lane & ~(abs(x - middle) < 3 + 0.1 * below))
 
 
 @pytest.mark.parametrize(
     "plane_of",
     [
-        lambda n: road_picture(n).lane,
+        lambda n: pictured(n).lane,
         lambda n: without(n, 0),
         lambda n: without(n, 1),
         lambda n: without(n, 2),
-        lambda n: noisy(road_picture(n).lane, 0.02, n),
-        lambda n: brighter(road_picture(n).rgb),
-        lambda n: brighter(night(road_picture(n).rgb, n)),
+        lambda n: noisy(pictured(n).lane, 0.02, n),
+        lambda n: brighter(pictured(n).rgb),
+        lambda n: brighter(night(pictured(n).rgb, n)),
     ],
     ids=["all", "no left", "no middle", "no right", "noise", "paint", "paint at night"],
 )
@@ -110,7 +112,7 @@ def test_the_planes_of_our_own_network() -> None:
 
     model, stage, off = engines.load("road", threads=2), LanesStage(), []
     for n in range(0, FRAMES, 12):
-        picture = road_picture(n)
+        picture = pictured(n)
         masks = model(picture.rgb).masks
         frame = replace(result({"lane": picture.lane}, n / FPS), masks=tuple(masks))
         lanes = stage(pixels(), frame).lanes

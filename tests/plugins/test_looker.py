@@ -18,6 +18,8 @@ from plugins.infer.stage import InferStage
 
 SIZE = WIDTH, HEIGHT = 2560, 1440
 ANALYSED = (640, 360)  # a quarter
+MODELS = ("test-boxes", "test-instances", "test-pose", "test-oriented")
+BOTH = {"tiles": "5x5", "regions": "auto"}
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 Box = tuple[int, int, int, int]
 
@@ -76,8 +78,14 @@ def near(boxes: dict[str, list[float]], within_px: float = 1.0, **objects: Box) 
     )
 
 
-@pytest.mark.parametrize("model", ["test-boxes", "test-instances", "test-pose", "test-oriented"])
-@pytest.mark.parametrize("keys", [{"tiles": "5x5"}, {"tiles": "5x5", "regions": "auto"}])
+@pytest.mark.parametrize(
+    ("model", "keys"),
+    [
+        *((model, {"tiles": "5x5"}) for model in MODELS),
+        (MODELS[0], BOTH),
+        *(pytest.param(model, BOTH, marks=pytest.mark.full) for model in MODELS[1:]),
+    ],
+)
 def test_tiles_find_small_things_right_to_the_pixel(model: str, keys: dict[str, str]) -> None:
     random = np.random.default_rng(2)
     camera, whole, rough = Camera(model, **keys), Camera(model), 0
@@ -110,7 +118,7 @@ def belongings_lie_on_it(objects: Detections, box: Box) -> None:
         assert np.abs(centre - ((left + right) / 2, (top + bottom) / 2)).max() <= 1.5
 
 
-@pytest.mark.parametrize("model", ["test-boxes", "test-instances", "test-pose", "test-oriented"])
+@pytest.mark.parametrize("model", MODELS)
 def test_a_region_finds_it_and_all_else_stays_where_it_was(model: str) -> None:
     camera = Camera(model, regions="auto")
     large, small = (1800, 900, 2200, 1300), (301, 203, 323, 217)

@@ -17,7 +17,9 @@ def assert_no_frame_thread_waited(report: Report, record: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("down_s", "keep"), [(8, True), (3, False)], ids=["8s-aof-everysec", "3s-data-lost"]
+    ("down_s", "keep"),
+    [(2, True), (2, False), pytest.param(8, True, marks=pytest.mark.full)],
+    ids=["2s-aof-everysec", "2s-data-lost", "8s-aof-everysec"],
 )
 def test_nothing_is_lost_nor_doubled(
     folder: Path, down_s: float, keep: bool, record_property: object

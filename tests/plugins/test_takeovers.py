@@ -243,7 +243,7 @@ def test_random_takeovers(server: RedisChild, until: Until) -> None:
     with ExitStack() as around:
         site = Site(server, around, NAMES)
         until(lambda: site.frames)
-        for _ in range(20):
+        for _ in range(12):
             trouble(site, chance)
             before = len(site.frames)
             until(lambda n=before: len(site.frames) > n)

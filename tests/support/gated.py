@@ -53,9 +53,10 @@ def pictures(seconds: float, leaves_s: float, also_s: float) -> Iterator[bytes]:
     """A red car on a grey street comes at 3 s, stands from 5 s on and leaves; a green one comes."""
     random = np.random.default_rng(1)
     street = cv2.GaussianBlur(random.uniform(0, 255, (HEIGHT, WIDTH)).astype(np.float32), (0, 0), 2)
+    grain = random.normal(0, 2, (16, *street.shape)).astype(np.float32)
     for number in range(int(seconds * FPS)):
         at_s = number / FPS
-        grey = street + random.normal(0, 2, street.shape)
+        grey = street + np.roll(grain[number % 16], random.integers(0, HEIGHT, 2), (0, 1))
         rgb = np.repeat(np.clip(grey, 0, 255)[:, :, None], 3, 2).astype(np.uint8)
         if at_s >= 3:
             left = int(min(at_s - 3, 2) * 60 + max(at_s - leaves_s, 0) * 90)

@@ -29,9 +29,14 @@ def road(
     return [line((i - 0.5 - offset) * LANE, bend) for i in lines]
 
 
+def _middles() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """y of each row's pixels, x of each column's."""
+    return np.arange(HEIGHT)[:, None] + 0.5, np.arange(WIDTH)[None] + 0.5
+
+
 def drawn(curve: Curve, dash_m: float = 0.0, at_m: float = 0.0, paint: float = PAINT) -> Plane:
     """(HEIGHT, WIDTH): the paint of a line; with ``dash_m`` half as much paint as gaps."""
-    y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5
+    y, x = _middles()
     below = np.maximum(y - HORIZON, 1e-3)
     middle = curve.a + curve.b * below + curve.c / below
     plane = (abs(x - middle) <= np.maximum(paint / EYE * below, 1) / 2) & (y > HORIZON + 4)
@@ -42,7 +47,7 @@ def drawn(curve: Curve, dash_m: float = 0.0, at_m: float = 0.0, paint: float = P
 
 def ground(z_m: tuple[float, float], x_m: tuple[float, float]) -> Plane:
     """(HEIGHT, WIDTH): a rectangle on the road, from near to far and from left to right."""
-    y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5
+    y, x = _middles()
     below = np.maximum(y - HORIZON, 1e-3)
     z = FOCAL * EYE / below
     across = (x - WIDTH / 2) * z / FOCAL

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -120,13 +121,17 @@ def rain(image: Grey, _at_s: float, random: np.random.Generator) -> Grey:
     return image
 
 
+@cache
+def _tree() -> Grey:
+    grain = np.random.default_rng(3).normal(0, 1, (34, 44)).astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(grain, (0, 0), 1.0) * 90, np.float32)
+
+
 def leaves(image: Grey, at_s: float, _random: np.random.Generator) -> Grey:
     """Draw a tree in the wind, on the right at the top."""
-    random = np.random.default_rng(3)
-    tree = cv2.GaussianBlur(random.normal(0, 1, (34, 44)).astype(np.float32), (0, 0), 1.0) * 90
     across = 2 * np.sin(4.4 * at_s) + np.sin(7.1 * at_s + 1)
     moved = cv2.warpAffine(
-        tree,
+        _tree(),
         np.array([[1, 0, across], [0, 1, np.sin(5.7 * at_s)]], np.float32),
         (44, 34),
         borderMode=cv2.BORDER_REFLECT,
