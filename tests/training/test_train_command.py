@@ -30,10 +30,14 @@ def street(tmp_path: Path) -> Path:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("steps", [4, pytest.param(50, marks=pytest.mark.full)])
 def test_classes_of_ones_own_are_learnt_from_the_shipped_model(
-    mirante: Run, street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mirante: Run, street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
-    """Twenty-four pictures, labelled by a teacher, twelve with nothing in them, fifty steps."""
+    """Twenty-four pictures, labelled by a teacher, and twelve with nothing in them.
+
+    After four steps it has learnt nothing yet; test_segmenter_training.py learns enough to see.
+    """
     torch.set_num_threads(1)
     # Images so small are learnt faster in full precision, also by a CPU that has bfloat16.
     monkeypatch.setattr("training.recipes.loop.lean", lambda device: nullcontext())
@@ -43,14 +47,14 @@ def test_classes_of_ones_own_are_learnt_from_the_shipped_model(
     command = (
         *("train", "street", "--data", str(street), "--out", str(tmp_path / "own")),
         *("--name", "colours", "--teacher", "test-boxes", "--classes", "red,green,blue"),
-        *("--size", "128", "--views", "200", "--batch", "4", "--workers", "0"),
+        *("--size", "128", "--views", str(4 * steps), "--batch", "4", "--workers", "0"),
         *("--rate", "4e-3", "--empty", str(empty)),
     )
     done = mirante(*command)
     assert done.status == 0, done.err
     manifest = tmp_path / "own" / "colours.yaml"
     assert done.out.splitlines()[0] == str(manifest)
-    assert "step 50 of 50" in done.err
+    assert f"step {steps} of {steps}" in done.err
     assert "33 images to learn (10 known to be empty), 2 for thresholds, 1 held out" in done.err
 
     figures = tmp_path / "figures.json"
@@ -60,14 +64,14 @@ def test_classes_of_ones_own_are_learnt_from_the_shipped_model(
     )
     assert measured.status == 0, measured.err
     said = json.loads(figures.read_text())
-    assert said["ap50"] > 0.8
+    assert said["ap50"] > 0.8 or steps < 50
     outcome = mirante("eval", str(manifest), "--data", str(empty), "--empty")
     assert outcome.status == 0, outcome.err
     assert "truth: none of the classes is there" in outcome.out
 
     again = mirante(*command)
     assert "resumed" in again.err
-    assert "step 50 of 50" not in again.err
+    assert f"step {steps} of {steps}" not in again.err
 
 
 @pytest.mark.parametrize(
