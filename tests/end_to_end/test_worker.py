@@ -66,7 +66,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with RedisServer(port=0) as server:
         document = {"redis": {"url": server.url}, "metrics": off, "dashboard": off}
         (folder / "config.yaml").write_text(yaml.safe_dump(document | {"cameras": cameras}))
-        command = [Path(sys.executable).with_name("mirante"), "up", folder / "config.yaml"]
+        program = str(Path(sys.executable).with_name("mirante"))
+        command = [program, "up", str(folder / "config.yaml")]
         with subprocess.Popen(command, env=clean | more, cwd=ROOT) as process:
             yield server.url
             process.terminate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ def road(
     return [line((i - 0.5 - offset) * LANE, bend) for i in lines]
 
 
-def _middles() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _middles() -> tuple[NDArray[Any], NDArray[Any]]:
     """y of each row's pixels, x of each column's."""
     return np.arange(HEIGHT)[:, None] + 0.5, np.arange(WIDTH)[None] + 0.5
 

@@ -323,7 +323,8 @@ def test_an_error_is_one_line_or_with_debug_a_traceback(
     with pytest.raises(RuntimeError, match="640 is too many") as raised:
         mirante(*asked, "--debug")
     where = raised.traceback[-1]
-    assert (where.path.name, where.lineno + 1, where.name) == ("raising.py", 10, "__call__")
+    found = (Path(where.path).name, where.lineno + 1, where.name)
+    assert found == ("raising.py", 10, "__call__")
 
 
 def test_in_a_terminal_an_error_opens_the_debugger_where_it_was_raised(
