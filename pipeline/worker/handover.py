@@ -10,7 +10,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping
 
-from mirante.redis_url import RedisUrl
+import redis
+
+from mirante.keys import owner_key
+from mirante.redis_url import RedisUrl, exchange
 from pipeline.cameras.state import State
 from pipeline.config.camera import Camera
 from pipeline.config.settings import Settings
@@ -22,6 +25,7 @@ from plugins.outbox.outbox import Outbox
 
 LEAVE_S = 15.0  # a worker that ends waits so long for others to take over its cameras
 LEAVE_TICK_S = 0.1
+ASK_S = 1.0  # between two looks at whether anybody publishes a camera
 
 
 class Handovers:
@@ -40,6 +44,7 @@ class Handovers:
         self._worker, self._outbox = settings.worker, outbox
         self.beating = Beating(settings.worker, settings.fleet, url)
         self._entries: Mapping[str, Desired] = {}
+        self._url, self._ask_s = url, 0.0
         self._begun_s: dict[str, float] = {}
         self._taken: set[str] = (
             set()
@@ -88,18 +93,33 @@ class Handovers:
         return entry is not None and entry.worker == self._worker and not entry.paused
 
     def late(self, cameras: Mapping[str, RunningCamera]) -> list[str]:
-        """Return the cameras that gave no frame for too long, and that may allow one session, which
-        is the other worker's: to be begun ``at_once``.
+        """Return the cameras that gave no frame for too long, to be begun ``at_once``: those that
+        may allow one session, which is the other worker's, and those that were tried in vain and
+        that nobody publishes, so that it is told how they are.
         """
         before_s = time.monotonic() - LATE_S
-        return [
-            name
+        codes = {
+            name: running.runner.code
             for name, running in cameras.items()
             if running.line.takes_over
             and running.runner.state is not State.RUNNING
-            and may_be_full(running.runner.code)
+            and running.runner.code is not None
             and self._begun_s[name] < before_s
-        ]
+        }
+        late = [name for name, code in codes.items() if may_be_full(code)]
+        return late + self._unclaimed([name for name in codes if name not in late])
+
+    def _unclaimed(self, cameras: list[str]) -> list[str]:
+        """Return those of some cameras that no worker publishes; asked once a second."""
+        if not cameras or time.monotonic() < self._ask_s:
+            return []
+        self._ask_s = time.monotonic() + ASK_S
+        try:
+            with self._url.client(ASK_S) as client:
+                owners = exchange(client, [("GET", owner_key(camera)) for camera in cameras])
+        except redis.RedisError:
+            return []
+        return [c for c, owner in zip(cameras, owners, strict=True) if owner is None]
 
     def leave(
         self, cameras: Callable[[], Mapping[str, RunningCamera]], follow: Callable[[], None]

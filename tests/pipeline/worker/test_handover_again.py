@@ -10,12 +10,15 @@ import pytest
 
 from mirante.events import Event
 from mirante.faults import FaultCode
+from mirante.keys import owner_key
 from mirante.redis_url import RedisUrl
 from pipeline.cameras.state import State
 from pipeline.config.settings import Settings
 from pipeline.control.entries import Desired
+from pipeline.control.registry import connect
 from pipeline.control.sessions import LATE_S
 from pipeline.worker.handover import Handovers
+from pipeline.worker.redis_server import RedisServer
 from plugins.outbox.outbox import Outbox
 
 URL = "redis://127.0.0.1:1"
@@ -60,3 +63,23 @@ def test_only_a_camera_that_may_allow_one_session_is_claimed_without_an_image(
     assert handovers.late({"gate": running}) == []
     handovers._begun_s["gate"] -= LATE_S
     assert handovers.late({"gate": running}) == found
+
+
+@pytest.mark.redis
+def test_what_nobody_publishes_and_cannot_be_reached_is_told(redis_server: RedisServer) -> None:
+    """Its worker before is dead: else its last status would stand for ever."""
+    outbox = Outbox(redis_server.url)
+    settings = Settings.model_validate({"worker": "b"})
+    handovers = Handovers(settings, outbox, RedisUrl(redis_server.url))
+    handovers.follow({"gate": TAKEN}, (), {})
+    assert handovers.begin("gate")
+    handovers._begun_s["gate"] -= LATE_S
+    runner = SimpleNamespace(state=State.RECONNECTING, code=FaultCode.NO_ROUTE)
+    running: Any = SimpleNamespace(line=SimpleNamespace(takes_over=True), runner=runner)
+    with connect(redis_server.url) as client:
+        client.set(owner_key("gate"), "a:x.1")
+        assert handovers.late({"gate": running}) == []
+        client.delete(owner_key("gate"))
+    assert handovers.late({"gate": running}) == [], "asked a moment ago"
+    handovers._ask_s = 0.0
+    assert handovers.late({"gate": running}) == ["gate"]
