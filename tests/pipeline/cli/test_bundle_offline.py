@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import re
@@ -23,6 +24,7 @@ ROW = re.compile(r"^ *(street|face|yard|road) +(\d+) +(\d+)", re.M)
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> BareMachine:
     """A bare machine, to whose user the bundle was carried."""
+    faulthandler.cancel_dump_traceback_later()  # it would end the process after five minutes
     folder = tmp_path_factory.mktemp("offline")
     bare = BareMachine(folder / "root", "bookworm", "http://deb.debian.org/debian")
     command = [sys.executable, "-c", "from pipeline.cli import main; main()", "bundle"]
