@@ -10,14 +10,17 @@ import json
 import socket
 import sys
 
-from dashboard.access import Access, AccessError
-from dashboard.app import make_services
-from dashboard.server import serve
-from pipeline.config.clips import ClipsKept
-from pipeline.config.dashboard import Dashboard
-from pipeline.config.settings import Log
-from pipeline.control.clip_store import ClipStoreError
-from pipeline.logs import configure_logs
+from pipeline.loading import loading
+
+with loading():
+    from dashboard.access import Access, AccessError
+    from dashboard.app import make_services
+    from dashboard.server import serve
+    from pipeline.config.clips import ClipsKept
+    from pipeline.config.dashboard import Dashboard
+    from pipeline.config.settings import Log
+    from pipeline.control.clip_store import ClipStoreError
+    from pipeline.logs import configure_logs
 
 REFUSED = 2
 

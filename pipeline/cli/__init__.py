@@ -3,10 +3,13 @@
 import os
 import sys
 
+from pipeline.loading import loading
+
 
 def main() -> None:
     """Entry point of the console script."""
-    from pipeline.cli.app import run
+    with loading():
+        from pipeline.cli.app import run
 
     status = run(sys.argv[1:])
     _give_up_the_log()

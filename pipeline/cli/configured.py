@@ -10,6 +10,7 @@ import typer
 
 from engines.commands import Texts
 from engines.console import is_fancy
+from pipeline.loading import loading
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Settings
@@ -58,12 +59,13 @@ def up(
     share: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run the worker that CONFIG describes, until Ctrl-C or SIGTERM."""
-    from engines.store.models import use_default_mirror
-    from pipeline.cli.live import LiveStatus
-    from pipeline.config.load import load_settings
-    from pipeline.gst.camera import CameraRunner
-    from pipeline.logs import configure_logs
-    from pipeline.worker.process import run_worker
+    with loading():
+        from engines.store.models import use_default_mirror
+        from pipeline.cli.live import LiveStatus
+        from pipeline.config.load import load_settings
+        from pipeline.gst.camera import CameraRunner
+        from pipeline.logs import configure_logs
+        from pipeline.worker.process import run_worker
 
     use_default_mirror()
     settings = load_settings(config)
