@@ -147,12 +147,12 @@ head -c 20000 /dev/zero >{folder}/filled 2>/dev/null || true
 """
 
 
-def command(place: Path, mounts: str, **variables: str | Path) -> list[str]:
-    """``mirante up`` as nobody, behind mounts of its own."""
+def command(place: Path, mounts: str, port: str = "0", **variables: str | Path) -> list[str]:
+    """``mirante up`` as nobody, behind mounts of its own; ``port``: of the metrics and the page."""
     given = " ".join(f"{name}={value}" for name, value in variables.items())
     config = place / "config.yaml"
     config.write_text(
-        "metrics: {port: 0}\ndashboard: {port: 0}\n"
+        f"metrics: {{port: {port}}}\ndashboard: {{port: {port}}}\n"
         "cameras: {gate: {url: 'test://?size=160x96&fps=4', stages: [{model: test-boxes}]}}\n"
     )
     config.chmod(0o644)
@@ -210,7 +210,8 @@ def test_a_worker_runs_where_the_disk_is_full(place: Path, monkeypatch: pytest.M
     places = dict.fromkeys(("HOME", "MIRANTE_HOME", "XDG_RUNTIME_DIR", "TMPDIR"), folder)
     with manager(monkeypatch) as listening, Path("/dev/full").open("wb") as full:
         mounts = READ_ONLY + FULL.format(folder=folder)
-        worker = subprocess.Popen(command(place, mounts, **places), stdout=full, stderr=full)
+        up = command(place, mounts, "null", **places)
+        worker = subprocess.Popen(up, stdout=full, stderr=full)
         try:
             assert listening.recv(64) == b"READY=1"
             for _ in range(3):

@@ -58,8 +58,17 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.rtsp
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("cameras", signal.SIGTERM),
+        ("a variant of the line", signal.SIGKILL),
+        ("cameras in step, and who looks", signal.SIGKILL),
+        pytest.param("cameras", signal.SIGKILL, marks=pytest.mark.full),
+        pytest.param("a variant of the line", signal.SIGTERM, marks=pytest.mark.full),
+        pytest.param("cameras in step, and who looks", signal.SIGTERM, marks=pytest.mark.full),
+    ],
+)
 def test_what_it_started_ends_with_it(
     name: str, how: signal.Signals, clip: Path, tmp_path: Path
 ) -> None:

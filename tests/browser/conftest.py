@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.support.live_site import BOXES, Site, real_site, simulated_site
+from tests.support.live_site import BOXES, Site, real_site
 from tests.support.opened_pages import TIMEOUT_MS, Pages
 
 expect.set_options(timeout=TIMEOUT_MS)
@@ -45,9 +45,7 @@ def shared_pages(chromium: Browser) -> Iterator[Pages]:
 
 
 @pytest.fixture
-def pages(shared_pages: Pages, request: pytest.FixtureRequest) -> Iterator[Pages]:
-    if "simulated" in request.fixturenames:
-        request.getfixturevalue("simulated")  # ends after the pages, which would complain
+def pages(shared_pages: Pages) -> Iterator[Pages]:
     yield shared_pages
     complaints = shared_pages.complaints()
     shared_pages.leave()
@@ -88,11 +86,3 @@ def site(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     del chromium  # nothing is started where there is no browser
     with real_site(tmp_path_factory.mktemp("site"), defaults=BOXES) as running:
         yield running
-
-
-@pytest.fixture
-def simulated(chromium: Browser, tmp_path: Path) -> Iterator[Callable[..., Site]]:
-    """Starts a dashboard over cameras that only publish: how many, and the dashboard's settings."""
-    del chromium
-    with simulated_site(tmp_path) as start:
-        yield start

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import pytest
 import redis
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from mirante.keys import key
-from tests.support.canvas_pixels import hide, shoot, wait_in_page
-from tests.support.live_site import DRAWN_SIZE, Site, until
+from tests.support.canvas_pixels import hide, next_frame, shoot, wait_in_page
+from tests.support.live_site import DRAWN_SIZE, Site, simulated_site, until
 from tests.support.opened_pages import Pages
 
 ALL_SHOWN = "n => document.querySelectorAll('.tile canvas[data-seq]').length === n"
 NUMBERS = """() => Object.fromEntries([...document.querySelectorAll('[data-camera]')].map(
   (tile) => [tile.dataset.camera, Number(tile.querySelector('canvas').dataset.seq)]))"""
 FULL_HD = {"width": 1920, "height": 1080}
-Simulated = Callable[..., Site]
+COUNT = 16
+
+
+@pytest.fixture(scope="module")
+def many(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A dashboard over cameras that only publish, as many as a wall shows."""
+    del chromium
+    with simulated_site(tmp_path_factory.mktemp("many")) as start:
+        yield start(COUNT)
 
 
 def all_go_on(page: Page, cameras: list[str]) -> None:
@@ -28,12 +36,11 @@ def all_go_on(page: Page, cameras: list[str]) -> None:
     wait_in_page(page, later, arg=before)
 
 
-@pytest.mark.parametrize("count", [pytest.param(9, marks=pytest.mark.full), 16])
-def test_all_tiles_show_frames(pages: Pages, simulated: Simulated, count: int) -> None:
-    site = simulated(count)
+def test_all_tiles_show_frames(pages: Pages, many: Site) -> None:
+    site = many
     page = pages.open(site.url, viewport=FULL_HD)
-    wait_in_page(page, ALL_SHOWN, arg=count)
-    for _ in range(3):
+    wait_in_page(page, ALL_SHOWN, arg=COUNT)
+    for _ in range(2):
         all_go_on(page, site.cameras)
     sizes = page.evaluate("[...document.querySelectorAll('.tile canvas')].map((c) => c.width)")
     assert min(sizes) > 200
@@ -41,13 +48,13 @@ def test_all_tiles_show_frames(pages: Pages, simulated: Simulated, count: int) -
     assert last is not None
     assert last["y"] + last["height"] <= FULL_HD["height"], "the wall does not fit the screen"
     assert site.listeners() == dict.fromkeys(site.cameras, 1)
-    for tile in (0, count - 1):
+    for tile in (0, COUNT - 1):
         shot = shoot(page.locator(".tile canvas").nth(tile))
         assert shot.number(*DRAWN_SIZE) == shot.seq % 50, "the image is of another frame"
 
 
-def test_a_tile_off_screen_is_not_watched(pages: Pages, simulated: Simulated) -> None:
-    site = simulated(9)
+def test_a_tile_off_screen_is_not_watched(pages: Pages, many: Site) -> None:
+    site = many
     first, last = site.cameras[0], site.cameras[-1]
     page = pages.open(site.url, viewport={"width": 390, "height": 700})
     page.wait_for_selector(f'[data-camera="{first}"] canvas[data-seq]')
@@ -59,31 +66,30 @@ def test_a_tile_off_screen_is_not_watched(pages: Pages, simulated: Simulated) ->
     until(lambda: site.listeners(first, last) == {first: 1, last: 0})
 
 
-def test_a_hidden_tab_watches_nothing(pages: Pages, simulated: Simulated) -> None:
-    site = simulated(2)
-    nobody, one = dict.fromkeys(site.cameras, 0), dict.fromkeys(site.cameras, 1)
-    page = pages.open(site.url)
-    wait_in_page(page, ALL_SHOWN, arg=2)
-    assert site.listeners() == one
+def test_a_hidden_tab_watches_nothing(pages: Pages, many: Site) -> None:
+    nobody, one = dict.fromkeys(many.cameras, 0), {many.cameras[0]: 1}
+    page = pages.open(f"{many.url}/#/camera/{many.cameras[0]}")
+    shown = page.locator("canvas.picture")
+    next_frame(shown)
+    until(lambda: many.listeners() == nobody | one)
     hide(page, True)
-    until(lambda: site.listeners() == nobody)
+    until(lambda: many.listeners() == nobody)
     hide(page, False)
-    until(lambda: site.listeners() == one)
-    all_go_on(page, site.cameras)
+    until(lambda: many.listeners() == nobody | one)
+    next_frame(shown)
 
 
-def test_two_pages_are_one_listener_and_the_last_to_go_ends_it(
-    pages: Pages, simulated: Simulated
-) -> None:
-    site = simulated(1)
-    opened = [pages.open(site.url) for _ in range(2)]
-    for page in opened:
-        wait_in_page(page, ALL_SHOWN, arg=1)
-    assert site.listeners() == dict.fromkeys(site.cameras, 1)
+def test_two_pages_are_one_listener_and_the_last_to_go_ends_it(pages: Pages, many: Site) -> None:
+    nobody, one = dict.fromkeys(many.cameras, 0), {many.cameras[0]: 1}
+    opened = [pages.open(f"{many.url}/#/camera/{many.cameras[0]}") for _ in range(2)]
+    shown = [page.locator("canvas.picture") for page in opened]
+    for canvas in shown:
+        next_frame(canvas)
+    until(lambda: many.listeners() == nobody | one)
     opened[0].close()
-    all_go_on(opened[1], site.cameras)
+    next_frame(shown[1])
     opened[1].evaluate("location.hash = '#/system'")
-    until(lambda: site.listeners() == dict.fromkeys(site.cameras, 0))
+    until(lambda: many.listeners() == nobody)
 
 
 def test_nothing_is_encoded_while_nobody_looks(pages: Pages, site: Site) -> None:

@@ -50,7 +50,8 @@ def test_every_name_is_written_where_the_names_are() -> None:
         for room in ROOMS
         for path in (ROOT / room).rglob("*.py")
         if path != ROOT / "mirante/keys.py"
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if re.search("mirante:(?! )", text := path.read_text(encoding="utf-8"))  # few have it
+        for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.Constant) and _is_name(node.value)
     ]
     assert found == []
