@@ -94,6 +94,8 @@ class _Decoding:
 
     def _once(self, decoder: Any, stream: int) -> None:
         for number, unit in enumerate(self._units):
+            if self.ended.is_set():
+                return
             for surface, _ in decoder.decode(unit.ctypes.data, unit.size, number):
                 surface.give_back()
                 self._counts[stream] += 1
