@@ -126,6 +126,9 @@ class Keeper:
             self._ceilings = ceilings_of(works)
         if not (is_due or lost or self._left):
             return moved
+        if self.members.begins(now_s):
+            self._left = True
+            return moved
         plan = place(self._demands(now_s), self.members.offers(now_s, self._ceilings))
         self.refused = plan.refused
         return moved + self._carry_out(plan, now_s)

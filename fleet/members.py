@@ -77,7 +77,14 @@ class Members:
         self.unsure: frozenset[str] = frozenset()
         self.drained: frozenset[str] = frozenset()
         self._looked_s, self._busy_s = float("-inf"), 0.0
+        self._began_s = float("inf")
         self._was_cut_off = False
+
+    def begins(self, now_s: float) -> bool:
+        """Return whether workers that may work had no time yet to beat since the first look: else
+        those that beat first would be given all cameras.
+        """
+        return bool(self.unsure) and now_s - self._began_s < 2 * BEAT_S
 
     def cut_off(self) -> None:
         """Note that Redis does not answer: then no worker can beat."""
@@ -91,7 +98,8 @@ class Members:
             drained: names of workers and nodes.
             now_s: by the keeper's clock.
         """
-        is_first = self._looked_s == float("-inf")
+        if is_first := self._looked_s == float("-inf"):
+            self._began_s = now_s
         self._wait_for(self._missed_s(now_s), now_s)
         before = (self.alive, self.drained)
         is_new = False

@@ -241,7 +241,7 @@ def test_a_keeper_that_begins_does_not_take_an_old_beat_for_life(site: Site) -> 
     beat(site.client, "dead", site.workers["dead"])
     site.add("c1", "c2")
     site.registry.assign({"c1": Place("dead")})
-    site.pass_by(1, but=("dead",))
+    site.pass_by(1.25, but=("dead",))
     assert site.places() == {"c1": "dead", "c2": "a"}, "it may work, and is given nothing"
     site.pass_by(LOST_S, but=("dead",))
     assert site.places() == {"c1": "a", "c2": "a"}
