@@ -14,6 +14,8 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
+Gst.init(None)
+
 NAME = "nvjetsondec"  # as the option ``decode`` finds those of NVIDIA
 DECODER, CONVERTER = "nvv4l2decoder", "nvvidconv"
 _LINE = f"{DECODER} ! {CONVERTER} ! capsfilter caps=video/x-raw,format=NV12"
