@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -19,6 +20,21 @@ def sending(clip: Path, way: str, codec: str = "h264") -> AbstractContextManager
         codec: of the file.
     """
     return running(f"filesrc location={clip} ! qtdemux ! {codec}parse config-interval=-1 ! {way}")
+
+
+def await_receiver(port: int) -> None:
+    """Wait until something receives UDP at a port: what is sent before is lost, and a clip's only
+    key frame may be the first.
+    """
+    ends = f":{port:04X}"
+    until_s = time.monotonic() + 30
+    while not any(
+        line.split()[1].endswith(ends)
+        for table in ("/proc/net/udp", "/proc/net/udp6")
+        for line in Path(table).read_text(encoding="ascii").splitlines()[1:]
+    ):
+        assert time.monotonic() < until_s, f"nothing receives at {port}"
+        time.sleep(0.01)
 
 
 @contextmanager

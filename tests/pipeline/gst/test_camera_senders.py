@@ -17,7 +17,7 @@ from pipeline.cameras.state import Fault, State
 from pipeline.config.camera_url import CameraUrl
 from tests.support import ROOT
 from tests.support.ports import free_port
-from tests.support.senders import TS, running, sending
+from tests.support.senders import TS, await_receiver, running, sending
 from tests.support.watched import Watched
 
 pytestmark = pytest.mark.slow
@@ -59,8 +59,11 @@ def test_numbered_frames_come_in_order(way: str, clips: tuple[Path, Path], tmp_p
     (tmp_path / "gate.sdp").write_text(RTP + (SOUND + VIDEO).format(port=port, sound=free_port()))
     url, launch = (text.format(port=port, folder=tmp_path) for text in WAYS[way])
     clip, codec = (H265, "h265") if "h265" in way else (clips[0], "h264")
-    with Watched(way, url) as camera, sending(clip, launch, codec):
-        camera.seen.wait(8)
+    with Watched(way, url) as camera:
+        if "udpsink" in launch:
+            await_receiver(port)
+        with sending(clip, launch, codec):
+            camera.seen.wait(8)
     numbers = camera.seen.read
     assert numbers == sorted(set(numbers))
     assert {result.ts_source for _, result, _ in camera.seen.frames} == {"arrival"}
