@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 Box = tuple[float, float, float, float]
 LEAST = 8  # pixels that touch each other
+_NEAR, _MARGIN = 0.25, 3  # share of a box, and pixels, around it in which motion is its own
 
 
 def areas_of(moving: NDArray[np.bool_], lasting: NDArray[np.bool_]) -> list[Box]:
@@ -30,6 +31,11 @@ def areas_of(moving: NDArray[np.bool_], lasting: NDArray[np.bool_]) -> list[Box]
         (x / width, y / height, (x + across) / width, (y + down) / height)
         for x, y, across, down, _ in groups[counts].tolist()
     ]
+
+
+def near(box: Sequence[float], shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Return the rows and columns around an object in which motion is its own; as ``around``."""
+    return around(box, shape, _NEAR, _MARGIN)
 
 
 def around(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from plugins.gate.areas import Box, areas_of, around
+from plugins.gate.areas import Box, areas_of, near
 from plugins.gate.motion import Motion, Moved, Thumb
 from plugins.track.tracker import Unsettled
 
@@ -29,7 +29,6 @@ _RETRY_S = 1.0  # after a look of which nothing came: its frame failed, or was d
 _MISSING_S = 1.0  # until what models do not find any more is not there
 _STANDS_S = 1.0  # where nothing moves, until an object is known to stand
 _CAME_S = 1.0  # before it stood, in which it would have been seen to come
-_NEAR, _MARGIN = 0.25, 3  # share of a box, and pixels, around it in which motion is its own
 
 
 class Gate:
@@ -120,8 +119,8 @@ class Gate:
         for box, since_s, missed_s in zip(boxes.tolist(), *watched[1:], strict=True):
             if missed_s < _MISSING_S if missed_s else at_s - since_s < _STANDS_S:
                 return False
-            near = around(box, self._moved_at_s.shape, _NEAR, _MARGIN)
-            if self._moved_at_s[near].max(initial=-np.inf) > since_s - _CAME_S:
+            moved_at_s = self._moved_at_s[near(box, self._moved_at_s.shape)]
+            if moved_at_s.max(initial=-np.inf) > since_s - _CAME_S:
                 return False
         return True
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plugins.gate.areas import LEAST, around
+from plugins.gate.areas import LEAST, near
 from plugins.track.outlook import Outlook
 
 LONGEST_S = 0.5  # without a look
@@ -18,7 +18,6 @@ _FORGET_S = 60.0  # in which losses are forgotten to a third
 _ROOM = 100.0  # objects that count as kept, so that the first loss is one of many
 _GOOD, _POOR = 0.8, 0.6  # overlap of the worst prediction: the stride grows, and is one frame
 _WAKE_S = 4.0  # for which motion lingers where an object was
-_NEAR, _MARGIN = 0.25, 3  # share of a box, and pixels, around it in which motion is its own
 
 
 class Stride:
@@ -87,7 +86,7 @@ class Stride:
         if self._explained_s.shape != shape:
             self._explained_s = np.full(shape, -math.inf)
         for box in boxes:
-            self._explained_s[around(box, shape, _NEAR, _MARGIN)] = at_s
+            self._explained_s[near(box, shape)] = at_s
 
 
 def _is_seen(moving: NDArray[np.bool_]) -> bool:
