@@ -9,8 +9,9 @@ from typing import Annotated, Any, get_args
 
 from typer import Argument, Option
 
+from engines.builder import gpu_options
 from engines.builder.builders import BUILDERS, Precision
-from engines.builder.gpu_options import CALIBRATED, ON_GPU, GpuOptions
+from engines.builder.gpu_options import CALIBRATED, ON_GPU
 from engines.commands import Text, size_reader
 from mirante.nearest import nearest
 
@@ -120,14 +121,7 @@ class Request:
                 f"calibrate: expected with {' or '.join(CALIBRATED)} only, "
                 f"got precision {self.precision}"
             )
-        GpuOptions(
-            runtime=self.runtime,
-            precision=self.precision,
-            batch=self.batch,
-            refit=self.refit,
-            compatible=self.compatible,
-            dla=self.dla,
-        ).check()
+        gpu_options.check(self)
         _within("batch", self.batch, 1, _LARGEST_BATCH)
         _within("calibration_frames", self.calibration_frames, 1, 10_000)
         _within("parity_frames", self.parity_frames, 1, 10_000)

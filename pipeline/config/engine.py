@@ -84,16 +84,9 @@ class Engine(Section):
         """What is asked of a runtime must fit it, and asks for one."""
         if self.runtime is not None and self.runtime != AUTO:
             # Here, as what reads a configuration without models, a dashboard, loads none of them.
-            from engines.builder.gpu_options import GpuOptions
+            from engines.builder.gpu_options import check
 
-            GpuOptions(
-                runtime=self.runtime,
-                precision=self.precision,
-                batch=self.batch,
-                refit=self.refit,
-                compatible=self.compatible,
-                dla=self.dla,
-            ).check()
+            check(self)
             return
         plain = {"precision": "fp32", "refit": False, "compatible": False}
         keys = ("precision", "batch", "refit", "compatible", "dla", "store")
