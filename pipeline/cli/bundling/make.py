@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
@@ -10,6 +9,7 @@ import tarfile
 from pathlib import Path
 from typing import Any, Literal
 
+from engines.files import digest_of
 from pipeline.cli.bundling import install
 
 ABOUT, SUMS = "bundle.json", "SHA256SUMS"
@@ -114,6 +114,4 @@ def _of_nobody(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def _said(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"bytes": path.stat().st_size, "sha256": digest}
+    return {"bytes": path.stat().st_size, "sha256": digest_of(path)}
