@@ -57,7 +57,7 @@ class Watts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a part.
+    """The result of a part.
 
     Attributes:
         part: its name.

@@ -1,4 +1,4 @@
-"""What the parts measure with; tests put doubles in its place.
+"""The machine that the parts of the bench measure; tests replace it with doubles.
 
 What a part does not use is not imported.
 """

@@ -9,7 +9,7 @@ import msgspec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What to measure, and how long.
+    """The parameters of a part and its time limit.
 
     Attributes:
         seconds: after which the part is cut off; a part that may go on for ever ends by itself

@@ -1,4 +1,4 @@
-"""What each kernel is measured on, and what the host makes of the same."""
+"""The inputs that kernels are timed on, and the results that the host computes from them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _HALF = np.dtype(np.float16)
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What kernels work on.
+    """The sizes of the kernels' inputs.
 
     Attributes:
         frame: width and height of a decoded frame.

@@ -20,7 +20,7 @@ from engines.runtimes.tensorrt.cuda import DeviceMemory
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is measured.
+    """The amount of work that is timed.
 
     Attributes:
         sizes: of what kernels work on.
