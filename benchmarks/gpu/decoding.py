@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from benchmarks.gpu.figures import Figure
+from benchmarks.gpu.figures import Figure, mib_of_one_more
 from benchmarks.gpu.here import Here
 from benchmarks.gpu.job import Job
 from benchmarks.gpu.needs import words_of
-from benchmarks.gpu.nvml import NvmlError
 
 FPS = 30
 CLIPS = {"H.264": "1080p30.h264", "H.265": "1080p30.h265"}
@@ -88,7 +87,7 @@ def _figures(
             break
 
         def look(streams: int = streams) -> None:
-            if (used := _used_bytes(here)) is not None:
+            if (used := here.used_bytes()) is not None:
                 held[streams] = used
 
         before = max(reached.values(), default=0.0)
@@ -101,9 +100,8 @@ def _figures(
             break
     yield _streams(what, reached, why)
     if len(held) > 1:
-        fewest, largest = min(held), max(held)
-        mib = (held[largest] - held[fewest]) / (largest - fewest) / 2**20
-        yield Figure(what=f"{what}: GPU memory of a stream", value=mib, unit="MiB")
+        of_one = f"{what}: GPU memory of a stream"
+        yield Figure(what=of_one, value=mib_of_one_more(held), unit="MiB")
 
 
 def _streams(what: str, reached: Mapping[int, float], why: str) -> Figure:
@@ -118,11 +116,3 @@ def _streams(what: str, reached: Mapping[int, float], why: str) -> Figure:
         note="; ".join([*words, why] if why else words),
         more={f"frames_per_s_of_{streams}": fps for streams, fps in reached.items()},
     )
-
-
-def _used_bytes(here: Here) -> int | None:
-    try:
-        with here.nvml() as nvml:
-            return nvml.used_bytes()
-    except NvmlError:  # said of the watts
-        return None

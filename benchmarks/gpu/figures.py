@@ -82,6 +82,12 @@ class Outcome:
         return self.state == "whole" and all(each.value is not None for each in self.figures)
 
 
+def mib_of_one_more(held: Mapping[int, int]) -> float:
+    """Return the MiB that one more takes, from bytes held by so many, of two numbers at least."""
+    fewest, largest = min(held), max(held)
+    return (held[largest] - held[fewest]) / (largest - fewest) / 2**20
+
+
 HEADINGS = ("part", "what", "figure", "beside", "note")
 
 

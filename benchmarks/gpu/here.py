@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.gpu.nvml import Nvml
+from benchmarks.gpu.nvml import Nvml, NvmlError
 
 if TYPE_CHECKING:
     from engines.batcher import Batchers
@@ -102,3 +102,13 @@ class Here:
     feeds: Callable[[Engine, Session], Sequence[Arrays]] = _feeds
     floor: Callable[[str, Path, Load], float] = _floor
     load: Callable[[Path, Batchers], Model] = _load
+
+    def used_bytes(self) -> int | None:
+        """Return the bytes of the GPU's memory in use; None where NVML does not tell, which the
+        watts say.
+        """
+        try:
+            with self.nvml() as nvml:
+                return nvml.used_bytes()
+        except NvmlError:
+            return None

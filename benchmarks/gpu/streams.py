@@ -12,11 +12,10 @@ import numpy as np
 
 from benchmarks.gpu.building import kept_engines
 from benchmarks.gpu.decoding import CLIPS, FPS, SHIPPED
-from benchmarks.gpu.figures import Figure
+from benchmarks.gpu.figures import Figure, mib_of_one_more
 from benchmarks.gpu.here import Here
 from benchmarks.gpu.job import Job
 from benchmarks.gpu.needs import words_of
-from benchmarks.gpu.nvml import NvmlError
 from benchmarks.gpu.worker import Cameras
 from benchmarks.latency.processes import looking
 from mirante.home import home
@@ -166,12 +165,7 @@ def _read(cameras: int, tally: Tally, here: Here, seconds: float) -> Step:
         raise RuntimeError(f"no results were read within {seconds:g} s")
     p50, p95 = (float(each) for each in np.percentile(taken, [50, 95]))
     read = len(taken) / (len(new) * FPS * seconds)
-    try:
-        with here.nvml() as nvml:
-            used: int | None = nvml.used_bytes()
-    except NvmlError:  # said of the watts
-        used = None
-    return Step(cameras, "", p50, p95, read, used)
+    return Step(cameras, "", p50, p95, read, here.used_bytes())
 
 
 def _ends(name: str, steps: Sequence[Step], job: Job) -> Iterator[Figure]:
@@ -195,9 +189,8 @@ def _ends(name: str, steps: Sequence[Step], job: Job) -> Iterator[Figure]:
     if len(held) < 2:
         yield Figure(what=what, note="it takes NVML, and two steps of one worker")
         return
-    fewest, largest = min(held), max(held)
-    mib = (held[largest] - held[fewest]) / (largest - fewest) / 2**20
-    yield Figure(what=what, value=mib, unit="MiB", note=f"of {largest} beside {fewest}")
+    note = f"of {max(held)} beside {min(held)}"
+    yield Figure(what=what, value=mib_of_one_more(held), unit="MiB", note=note)
 
 
 def _split(names: Sequence[str], size: int) -> list[Sequence[str]]:
