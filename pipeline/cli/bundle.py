@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from engines.commands import Text, command, names_in
-from pipeline.cli.bundling.debian import MIRROR, RELEASES
+from pipeline.cli.bundling.debian import RELEASES
 from pipeline.cli.bundling.make import bytes_of
 from pipeline.cli.bundling.wheels import CUDAS, GLIBC, MACHINES, PYTHONS
 from pipeline.config.standard import WANTED
@@ -62,8 +62,9 @@ class Bundling:
         int, typer.Option(help="Maximum size of a part, such as 60M."), Text(bytes_of, "60M")
     ] = 60 << 20
     mirror: Annotated[
-        str, typer.Option(help="Of Debian: where debian and debian-security are.")
-    ] = MIRROR
+        str | None,
+        typer.Option(help="Of Debian: where debian and debian-security are; else this system's."),
+    ] = None
 
     def __post_init__(self) -> None:
         for option, value, known in (

@@ -18,7 +18,6 @@ from pathlib import Path, PurePosixPath
 from pipeline.cli.bundling.elf import needed
 
 ROOT = Path(__file__).parents[3]
-MIRROR = "http://deb.debian.org"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 ARCHITECTURES = {"linux-x86_64": "amd64", "linux-aarch64": "arm64"}
 
@@ -67,6 +66,24 @@ _LEFT = (
 )
 
 
+def own_mirror() -> str:
+    """Return the mirror from which this system has its own packages.
+
+    Raises:
+        RuntimeError: its apt has none of Debian.
+    """
+    asked = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]
+    for address in subprocess.run(
+        asked, stdout=subprocess.PIPE, text=True, check=False
+    ).stdout.split():
+        if address.endswith("/debian/"):
+            return address.removesuffix("/debian/")
+    raise RuntimeError(
+        "--mirror: expected the URL above debian and debian-security, as this system's apt has no "
+        "packages of Debian"
+    )
+
+
 def wanted(release: Release) -> list[str]:
     """Return the packages that ``./run`` installs, Python itself, and what ends a child."""
     script = (ROOT / "run").read_text(encoding="utf-8")
@@ -80,22 +97,24 @@ def wanted(release: Release) -> list[str]:
     ]
 
 
-def put(tree: Path, machine: str, release: Release, mirror: str, work: Path) -> dict[str, str]:
+def put(
+    tree: Path, machine: str, release: Release, mirror: str | None, work: Path
+) -> dict[str, str]:
     """Unpack what Mirante needs of a release into a folder.
 
     Args:
         tree: gets ``bin``, ``lib`` and ``share``; not there yet.
         machine: one of ``ARCHITECTURES``.
         release: whose packages are taken.
-        mirror: URL above ``debian`` and ``debian-security``.
+        mirror: URL above ``debian`` and ``debian-security``; None for this system's own.
         work: an empty folder for what is downloaded.
 
     Returns:
         The versions by name of the packages.
 
     Raises:
-        RuntimeError: apt is not here or fails (its own words are on stderr), or a library that a
-            file asks for is in none of the packages.
+        RuntimeError: apt is not here or fails (its own words are on stderr), no mirror is known, or
+            a library that a file asks for is in none of the packages.
     """
     versions = fetch(machine, release, mirror, work)
     for package in sorted(work.glob("*.deb")):
@@ -110,18 +129,19 @@ def put(tree: Path, machine: str, release: Release, mirror: str, work: Path) -> 
     return versions
 
 
-def fetch(machine: str, release: Release, mirror: str, work: Path) -> dict[str, str]:
+def fetch(machine: str, release: Release, mirror: str | None, work: Path) -> dict[str, str]:
     """Download the packages, checked by the keys of Debian, and return their versions by name.
 
     Raises:
-        RuntimeError: apt is not here or fails.
+        RuntimeError: apt is not here or fails, or no mirror is known.
     """
     if shutil.which("apt-get") is None or not KEYRING.is_file():
         raise RuntimeError(
             f"Debian's packages need apt-get and {KEYRING} (apt: debian-archive-keyring); "
             "--system none goes without them"
         )
-    environment = os.environ | {"APT_CONFIG": str(_configured(machine, release, mirror, work))}
+    settings = _configured(machine, release, mirror or own_mirror(), work)
+    environment = os.environ | {"APT_CONFIG": str(settings)}
     _apt(environment, work, "update", "-q", "-o", "APT::Update::Error-Mode=any")
     said = _apt(environment, work, "install", "-s", *wanted(release))
     found = dict(re.findall(r"^Inst (\S+) .*?\((\S+) ", said, re.M))

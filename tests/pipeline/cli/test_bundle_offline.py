@@ -12,6 +12,7 @@ import sys
 
 import pytest
 
+from pipeline.cli.bundling.debian import own_mirror
 from tests.support import ROOT
 from tests.support.bare_machine import BareMachine
 
@@ -26,7 +27,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> BareMachine:
     """A bare machine, to whose user the bundle was carried."""
     faulthandler.cancel_dump_traceback_later()  # it would end the process after five minutes
     folder = tmp_path_factory.mktemp("offline")
-    bare = BareMachine(folder / "root", "bookworm", "http://deb.debian.org/debian")
+    bare = BareMachine(folder / "root", "bookworm", f"{own_mirror()}/debian")
     command = [sys.executable, "-c", "from pipeline.cli import main; main()", "bundle"]
     command += ["--cuda", "13", "--extras", "dashboard,tensorrt-rtx", "--split", "60M"]
     made = subprocess.run(

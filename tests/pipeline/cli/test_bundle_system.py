@@ -196,3 +196,28 @@ def test_what_the_user_sets_stays(installed: Path) -> None:
     done = subprocess.run(command, env=given, capture_output=True, text=True, check=True)
     assert {"/my/models"} <= {*done.stdout.split()}
     assert "/my/cache/mirante/gstreamer-" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("said", "mirror"),
+    [
+        (
+            "https://192.0.2.1/a/debian-security/\nhttps://192.0.2.1/a/debian/",
+            "https://192.0.2.1/a",
+        ),
+        ("http://192.0.2.2/ubuntu/", None),
+        ("", None),
+    ],
+)
+def test_packages_come_from_where_this_system_has_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, mirror: str | None
+) -> None:
+    apt = tmp_path / "apt-get"
+    apt.write_text(f"#!/bin/sh\nprintf '%s' '{said}'\n")
+    apt.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    if mirror is not None:
+        assert debian.own_mirror() == mirror
+    else:
+        with pytest.raises(RuntimeError, match=r"^--mirror: expected the URL above debian"):
+            debian.own_mirror()
