@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -9,7 +10,6 @@ import tarfile
 from pathlib import Path
 from typing import Any, Literal
 
-from engines.files import digest_of
 from pipeline.cli.bundling import install
 
 ABOUT, SUMS = "bundle.json", "SHA256SUMS"
@@ -114,4 +114,6 @@ def _of_nobody(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def _said(path: Path) -> dict[str, Any]:
-    return {"bytes": path.stat().st_size, "sha256": digest_of(path)}
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"bytes": path.stat().st_size, "sha256": digest}
