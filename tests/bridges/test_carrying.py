@@ -251,7 +251,7 @@ def test_what_is_acknowledged_while_it_ends_does_not_come_again(
     late = Late()
     write(server, event(0), 0)
     with carried(late, server) as carrier:
-        until(lambda: carrier.account.failed)
+        until(lambda: carrier.account.failed and late.parcels)  # it is asked with none before
     stopped = report(server, "sink")
     assert stopped is not None
     assert (late.got, stopped.delivered, stopped.lag) == (names(0), 1, 0)

@@ -76,6 +76,7 @@ def test_the_form_leaves_the_default_to_the_worker_and_tells_prices(
     priced = re.compile("^Accurate .* About 13 ms an image")
     expect(dialog.get_by_role("radio", name=priced)).to_be_visible()
     for choice in ("Accurate", "Faces with masks", "People and vehicles"):
+        expect(dialog.get_by_role("radio", name=priced)).to_be_visible()  # models are known
         dialog.get_by_text(choice, exact=True).click()
         expect(dialog.get_by_label(choice)).to_be_checked()
         dialog.get_by_role("button", name="Add camera").click()
