@@ -19,10 +19,11 @@ LOCK = ROOT / "requirements.lock"
 HEADER = """\
 # Made by ./run lock: each package that ./run installs, under the groups that need it. Hashes are of
 # its source and of the wheels that Debian or Ubuntu can run, on x86-64 and on ARM. The line below
-# them names the machines for which the image's Python, that of Debian 12, has a wheel.
+# them names the machines for which there is a wheel: for Python 3.11, that of Debian 12 and of the
+# image, and for 3.12, that of Ubuntu 24.04.
 """
 MACHINES = {"aarch64", "x86_64"}
-GLIBC = 36  # 2.36
+GLIBC = {"3.11": 36, "3.12": 39}  # 2.36 is that of Debian 12, 2.39 that of Ubuntu 24.04
 
 BUILDING = ("dashboard", "build", "openvino", "litert", "remote", "tensorrt-rtx")
 # Groups of extras in pyproject.toml.
@@ -69,14 +70,25 @@ def runs_here(wheel: str) -> bool:
     return "abi3" in abi.split(".") or re.fullmatch(r"cp31[1-9]", abi) is not None
 
 
-def machines(wheel: str) -> set[str]:
-    """Return the machines on which Debian 12, the system of the image, can run a wheel."""
-    python, abi, platform = wheel.removesuffix(".whl").split("-")[-3:]
-    of_311 = {"none": r"\bpy3|\bcp311", "abi3": r"\bcp3[2-9]\b|\bcp31[01]"}.get(abi, r"\bcp311")
-    glibc = [int(minor) for minor in re.findall(r"manylinux_2_(\d+)", platform)]
-    if not runs_here(wheel) or re.search(of_311, python) is None or min(glibc, default=0) > GLIBC:
+def machines(wheel: str, python: str) -> set[str]:
+    """Return the machines on which the system of a Python, one of ``GLIBC``, can run a wheel."""
+    tags, abi, platform = wheel.removesuffix(".whl").split("-")[-3:]
+    minor = int(python.removeprefix("3."))
+    older = "|".join(map(str, range(2, minor + 1)))
+    runs = {"none": rf"\bpy3|\bcp3{minor}\b", "abi3": rf"\bcp3({older})\b"}
+    glibc = [int(each) for each in re.findall(r"manylinux_2_(\d+)", platform)]
+    if not runs_here(wheel) or min(glibc, default=0) > GLIBC[python]:
+        return set()
+    if re.search(runs.get(abi, rf"\bcp3{minor}\b"), tags) is None:
         return set()
     return MACHINES if platform == "any" else {name for name in MACHINES if name in platform}
+
+
+def noted(wheels: list[str]) -> str:
+    """Return, by Python, the machines that one of a package's wheels is for."""
+    on = {python: {name for each in wheels for name in machines(each, python)} for python in GLIBC}
+    told = [" ".join([python, *sorted(names)]) for python, names in on.items() if names]
+    return ", ".join(told) or "none"
 
 
 def entry(package: dict[str, Any]) -> str:
@@ -90,10 +102,8 @@ def entry(package: dict[str, Any]) -> str:
     if not hashes:
         sys.exit(f"lock.py: {name} has no file that Debian or Ubuntu can use")
     marker = f" ; {package['marker']}" if "marker" in package else ""
-    on = sorted({name for file in wheels for name in machines(file["url"])})
-    return (
-        " \\\n    --hash=sha256:".join([name + marker, *hashes]) + f"\n# {' '.join(on) or 'none'}\n"
-    )
+    note = noted([file["url"] for file in wheels])
+    return " \\\n    --hash=sha256:".join([name + marker, *hashes]) + f"\n# {note}\n"
 
 
 def arguments_of(group: str) -> list[str | Path]:
