@@ -8,7 +8,6 @@ import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import fields
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import gi
@@ -19,8 +18,9 @@ gi.require_version("GstVideo", "1.0")
 from gi.repository import GLib, GObject, Gst, GstBase, GstVideo
 
 from mirante.frame import FrameResult
-from plugins.colour.layout import Layout
-from plugins.frame import Frame, PlanarFrame
+from plugins.device.surfaces import SURFACES
+from plugins.frame import Frame
+from plugins.frame_reader import Read, reader
 from plugins.ledger import Ledger
 from plugins.line import Line
 from plugins.meta import library
@@ -44,7 +44,8 @@ RGB = Gst.Caps.from_string("video/x-raw,format=RGB")
 # Of ``mirrgb`` for elements that say so: planes, whose colours are those of the caps. Nothing else
 # of GStreamer makes or takes them.
 PLANES = Gst.Caps.from_string("video/x-raw(mirante:Planes),format=I420")
-IMAGES = Gst.Caps.from_string(f"{RGB.to_string()};{PLANES.to_string()}")
+IMAGES = Gst.Caps.from_string(";".join(each.to_string() for each in (RGB, PLANES, SURFACES)))
+DECODED = Gst.Caps.from_string(f"{SURFACES.to_string()};{RAW.to_string()}")
 _sharing = threading.Lock()
 DROPPED = Gst.FlowReturn.CUSTOM_SUCCESS  # to a base transform: drop this buffer, all is well
 # Looked up once: a name in Gst takes about as long as some of what is done for a frame.
@@ -313,7 +314,7 @@ class StageElement(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
     remembers = False  # its stage is made of the camera's memory
     max_failures = max_failures()
     meta = library.switch()
-    _layout: Layout | None = None  # of planes; None for RGB
+    _read: Read
     _mirrors = False
 
     def __init__(self) -> None:
@@ -330,7 +331,7 @@ class StageElement(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         """Called when the size changes."""
         self._mirrors = self.meta
         self.set_passthrough(not self._mirrors)  # else buffers need not be writable
-        self._layout = Layout(caps) if caps.is_subset(PLANES) else None
+        self._read = reader(caps, self.line)
         self.line.converted.forget()
         return self.read_caps(caps)
 
@@ -372,10 +373,7 @@ class StageElement(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
 
     def frame_of(self, buffer: Gst.Buffer, data: memoryview, key: int) -> Frame:
         """Return the frame of a buffer that is mapped."""
-        if self._layout is None:
-            return Frame.of_rows(data, self.size, self.stride)
-        planes = partial(self._layout.planes, buffer, data)
-        return PlanarFrame(self._layout, planes, key, self.line.converted)
+        return self._read(buffer, data, key)
 
     def handle_skipped(self, key: int, result: FrameResult) -> None:
         """Calls ``on_skipped``."""

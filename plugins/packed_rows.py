@@ -101,7 +101,9 @@ class PackedRows:
     def _on_event(self, _pad: Any, info: Any) -> Any:
         event = info.get_event()
         if event.type == Gst.EventType.CAPS:
-            self._video = GstVideo.VideoInfo.new_from_caps(event.parse_caps())
+            caps = event.parse_caps()
+            is_here = caps.get_features(0).contains(Gst.CAPS_FEATURE_MEMORY_SYSTEM_MEMORY)
+            self._video = GstVideo.VideoInfo.new_from_caps(caps) if is_here else None
             self._rows = None if self._video is None else packed(self._video)
         return _OK
 

@@ -33,6 +33,7 @@ from pipeline.gst.decoders import refusal
 from pipeline.gst.following import FollowingSession
 from pipeline.gst.session import TEARDOWN_S, GraphError, Session
 from pipeline.gst.shown import ShownImages
+from plugins.bindings import structure_of
 from plugins.element import is_own
 from plugins.line import Line
 
@@ -40,7 +41,6 @@ TICK_S = 0.25
 STAGES_S = 30.0  # a frame that the stages have had this long will not come back
 REACH_MOST_S = 5.0  # to find why nothing was answered, after that was waited for
 WARNING_EVERY_S = 10.0
-
 _CALM = {State.CONNECTING, State.RUNNING, State.STOPPED}
 _log = logging.getLogger(__name__)
 _NEXT_TURN = undetailed(FaultCode.END_OF_FILE)  # of a graph; another goes on at once
@@ -330,7 +330,7 @@ class CameraRunner:
             return self._on_error(session, message)
         if message.type == Gst.MessageType.WARNING:
             self._warn(message.parse_warning()[0])
-        elif (detail := message.get_structure()).get_name() == "missing-plugin":
+        elif (detail := structure_of(message)).get_name() == "missing-plugin":
             self._missing = detail.get_string("name") or ""
         return None
 

@@ -17,6 +17,7 @@ gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
 from pipeline.gst.mp4_range import leave_range_open
+from plugins.bindings import structure_of
 from plugins.elements import register
 
 Gst.init(None)
@@ -198,7 +199,7 @@ def _codec(path: Path) -> str:
             _READ_TIMEOUT_S * Gst.SECOND, Gst.MessageType.ASYNC_DONE | Gst.MessageType.ERROR
         )
         pads = pipeline.get_by_name("parse").srcpads
-        names = [pad.get_current_caps().get_structure(0).get_name() for pad in pads]
+        names = [structure_of(pad.get_current_caps()).get_name() for pad in pads]
         return next((n for n in names if n.startswith(("video/", "image/"))), "")
     finally:
         pipeline.set_state(Gst.State.NULL)

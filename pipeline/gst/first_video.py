@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from plugins.bindings import structure_of
+
 
 class FirstVideo:
     """Asks for the first video of a camera's description alone.
@@ -18,7 +20,7 @@ class FirstVideo:
     def __call__(self, _source: Any, number: int, caps: Any) -> bool:
         """Return whether a stream is asked for."""
         if self._number is None or number <= self._number:
-            is_video = caps.get_structure(0).get_string("media") == "video"
+            is_video = structure_of(caps).get_string("media") == "video"
             self._number = number if is_video else None
             return bool(is_video)
         return False

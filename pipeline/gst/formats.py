@@ -13,6 +13,8 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
+from plugins.bindings import structure_of
+
 Gst.init(None)
 
 _OWN_BUFFERS = "direct-rendering"  # a property that decoders of libav alone have
@@ -35,7 +37,7 @@ def unnamed(caps: Any) -> str:
 
     The depth of this one is told, so ``guard_formats`` lets it have GStreamer's buffers.
     """
-    stream = caps.get_structure(0)
+    stream = structure_of(caps)
     depth = stream.get_value("bit-depth-luma") if stream.has_field("bit-depth-luma") else 8
     is_grey = stream.get_string("chroma-format") == "4:0:0"
     if stream.get_name() == "video/x-h265" and is_grey and depth > 8:
@@ -46,6 +48,6 @@ def unnamed(caps: Any) -> str:
 def _on_event(pad: Any, info: Any) -> Any:
     event = info.get_event()
     if event.type == Gst.EventType.CAPS:
-        is_told, bits = event.parse_caps().get_structure(0).get_uint("bit-depth-luma")
+        is_told, bits = structure_of(event.parse_caps()).get_uint("bit-depth-luma")
         pad.get_parent_element().set_property(_OWN_BUFFERS, is_told and bits in _DEPTHS)
     return Gst.PadProbeReturn.OK

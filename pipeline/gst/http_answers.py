@@ -15,6 +15,7 @@ from pipeline.cameras.content import BEGIN_BYTES, Content, content_of, fault_of_
 from pipeline.cameras.sources.base import Contents
 from pipeline.cameras.state import Fault
 from pipeline.config.camera_url import CameraUrl
+from plugins.bindings import structure_of
 
 _AT_ONCE_S = 1.0  # an image without a length that has come within is not one of a stream
 _ENDLESS = (b"G", b"FLV")  # MPEG-TS and FLV begin so
@@ -63,7 +64,7 @@ class HttpAnswers:
 
     def failed(self, message: Any) -> None:
         """Note the status that an error tells, or what has come before it."""
-        said = message.get_structure()  # what is read from it lasts no longer
+        said = structure_of(message)  # what is read from it lasts no longer
         details = said.get_value("details") if said.has_field("details") else None
         if details is not None and details.has_field("http-status-code"):
             status = details.get_value("http-status-code")
@@ -74,7 +75,7 @@ class HttpAnswers:
 
     def _on_event(self, _pad: Any, info: Any) -> Any:
         event = info.get_event()
-        detail = event.get_structure()
+        detail = structure_of(event)
         if detail is not None and detail.has_name("http-headers"):
             self._fields = _fields(detail.get_value("response-headers"))
             self.date_off_s = date_off_s(self._fields.get("date", ""))

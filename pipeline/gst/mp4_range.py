@@ -10,6 +10,8 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstVideo", "1.0")
 from gi.repository import Gst, GstVideo
 
+from plugins.bindings import structure_of
+
 
 def leave_range_open(graph: Any) -> None:
     """Have the MP4s of a graph name no range, so that the parser or decoder reads the stream's own.
@@ -29,7 +31,7 @@ def _on_element(_graph: Any, _parent: Any, element: Any) -> None:
 def _on_pad(_demultiplexer: Any, pad: Any) -> None:
     """Change the caps that the pad keeps; nothing has been pushed yet."""
     caps = pad.get_current_caps()
-    shape = None if caps is None else caps.get_structure(0)
+    shape = None if caps is None else structure_of(caps)
     if shape is None or shape.get_name() == "video/x-vp9":
         return
     text, said = shape.get_string("colorimetry"), GstVideo.VideoColorimetry()

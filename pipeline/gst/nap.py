@@ -22,6 +22,7 @@ from pipeline.cameras.damage import Late, Loss
 from pipeline.cameras.nal_units import CODECS, types_in_image
 from pipeline.cameras.sharing import Feed, Lead, Watching
 from pipeline.cameras.sleep import STREAM, UNEVEN, Sleep, Way
+from plugins.bindings import structure_of
 from plugins.gate.calm import GATE, MOTION, SHARED
 from plugins.ledger import DAMAGED
 from plugins.line import Line
@@ -308,7 +309,7 @@ class Nap:
 
 def _refreshes(caps: Any, buffer: Any) -> bool:
     """Return whether nothing behind a key frame leans on what was before it."""
-    shape = caps.get_structure(0)
+    shape = structure_of(caps)
     codec = _UNITS.get(shape.get_name())
     if codec is None:
         return shape.get_name() in _OTHERS

@@ -11,6 +11,7 @@ gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
 from pipeline.cameras.nal_units import CODECS, Codec, unit_types
+from plugins.bindings import structure_of
 
 _OK, _DROP, _REMOVE = (
     Gst.PadProbeReturn.OK,
@@ -39,7 +40,7 @@ class ParameterSets:
 
     def _on_pad(self, _source: Any, pad: Any) -> None:
         caps = pad.get_current_caps() or pad.query_caps(None)
-        said = caps.get_structure(0)
+        said = structure_of(caps)
         codec = CODECS.get(str(said.get_string("encoding-name")).upper())
         if codec is None:
             return

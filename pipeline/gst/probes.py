@@ -28,6 +28,7 @@ from pipeline.gst.packets import PacketTap
 from pipeline.gst.unseen import Unseen
 from pipeline.gst.view import Seen
 from pipeline.gst.watch import Watch
+from plugins.bindings import set_time
 from plugins.element import elements_of
 from plugins.ledger import DAMAGED, Ledger
 from plugins.line import Line
@@ -334,9 +335,8 @@ class FrameProbes:
             return _DROP
         captured = self.times.captured(buffer, sent_pts, self._paced)
         self._tap.decoded(sent_pts, captured.at_ns)
-        pts = self._unique(pad, sent_pts)
-        if pts != buffer.pts:
-            buffer.pts = pts
+        if (pts := self._unique(pad, sent_pts)) != buffer.pts:
+            set_time(buffer, "pts", pts)
         frame = Exit(pts, captured, damaged)
         if self._lead is not None:
             self._hand_on(self._lead, pad, buffer, frame)

@@ -44,6 +44,7 @@ from pipeline.gst.received import Received
 from pipeline.gst.rtsp_answers import RtspAnswers
 from pipeline.gst.view import Seen, follow_view
 from pipeline.gst.watch import watch_of
+from plugins.bindings import structure_of
 from plugins.element import StageElement, elements_of, give_line
 from plugins.elements import register
 from plugins.line import Line
@@ -297,7 +298,7 @@ class Session:
             is_silent = self._file is not None and not self.probes.frames
             return unheard(self._pipeline) if is_silent else None
         if message.type == Gst.MessageType.ELEMENT:
-            self._lacks_plugin |= message.get_structure().get_name() == "missing-plugin"
+            self._lacks_plugin |= structure_of(message).get_name() == "missing-plugin"
         if message.type == Gst.MessageType.ERROR:
             if self.conversation is not None and self.conversation.forgives():
                 return None

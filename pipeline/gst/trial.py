@@ -33,6 +33,7 @@ from pipeline.config.camera_url import CameraUrl
 from pipeline.control.trials import Request, Trial, failed, pack
 from pipeline.gst.camera import CameraRunner
 from pipeline.gst.decoders import CODECS
+from plugins.bindings import structure_of
 from plugins.element import FrameHandler, elements_of, max_failures, sink_template
 from plugins.frame import Frame
 from plugins.ledger import Ledger
@@ -77,7 +78,7 @@ class TrialSink(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
 
     def do_set_caps(self, caps: Gst.Caps) -> bool:
         """Called when the size changes."""
-        known, frames, seconds = caps.get_structure(0).get_fraction("framerate")
+        known, frames, seconds = structure_of(caps).get_fraction("framerate")
         type(self).fps = frames / seconds if known and frames and seconds else None
         return self.read_caps(caps)
 
@@ -235,7 +236,7 @@ def _codec(pipeline: Any) -> str | None:
         if "Decoder" in kind and ("Video" in kind or "Image" in kind):
             caps = element.get_static_pad("sink").get_current_caps()
         if caps is not None:
-            name = str(caps.get_structure(0).get_name())
+            name = str(structure_of(caps).get_name())
             return CODECS.get(name, name.removeprefix("video/x-"))
     return None
 

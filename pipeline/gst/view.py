@@ -19,6 +19,7 @@ from pipeline.cameras.exif import HEAD_BYTES, is_jpeg, orientation_of
 from pipeline.cameras.graph import analysis_caps
 from pipeline.cameras.view import DEINTERLACE, Turn, View, before_scaling, view_of
 from pipeline.config.camera import CameraOptions
+from plugins.bindings import structure_of
 from plugins.element import elements_of
 from plugins.packed_rows import PackedRows
 
@@ -51,7 +52,7 @@ class Seen:
         if event.type == Gst.EventType.STREAM_START:
             self._tag, self.orientation = Turn(), ""
         elif event.type == Gst.EventType.CAPS:
-            shape = event.parse_caps().get_structure(0)
+            shape = structure_of(event.parse_caps())
             self._size = (shape.get_value("width"), shape.get_value("height"))
             self.is_interlaced = shape.get_string("interlace-mode") in _MIXED
         elif event.type == Gst.EventType.TAG:

@@ -11,6 +11,7 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
+from plugins.bindings import set_time, structure_of
 from plugins.clips.timeline import Placed
 
 Gst.init(None)
@@ -93,7 +94,7 @@ class VideoFile:
         def on_buffer(_pad: Any, info: Any) -> Any:
             buffer = info.get_buffer()
             if buffer.dts == dts_ns:  # nobody but the muxer, which comes next, has seen it
-                buffer.duration = until_ns - dts_ns
+                set_time(buffer, "duration", until_ns - dts_ns)
             return Gst.PadProbeReturn.OK
 
         pad = self._pipeline.get_by_name("mux").sinkpads[0]
@@ -112,7 +113,7 @@ class VideoFile:
                 raise VideoError(f"the file was not finished within {END_S:g} s")
             self._judge(message)
             caps = self._pipeline.get_by_name("mux").sinkpads[0].get_current_caps()
-            shape = caps.get_structure(0)
+            shape = structure_of(caps)
             self.size = shape.get_value("width"), shape.get_value("height")
         finally:
             self.abort()

@@ -17,7 +17,7 @@ class NewerGStreamer:
     """Runs programs of it with our elements, each to its end.
 
     Args:
-        folder: keeps what GStreamer knows of its plugins; given to one test at a time.
+        folder: keeps what GStreamer knows of its plugins, which it takes a second to find out.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -26,7 +26,7 @@ class NewerGStreamer:
                 "needs GStreamer 1.24 or later, which ./run test fetches on Debian: "
                 f"{FOLDER.relative_to(ROOT)} is not there"
             )
-        registry = str(folder / "registry.bin")
+        registry = str(folder / "registry-1.26.bin")
         self._environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("GST_")},
             "GST_PLUGIN_PATH": str(ROOT / "plugins"),

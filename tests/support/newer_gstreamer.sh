@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Puts Debian 13's GStreamer (1.26) and its Python into a folder, for the tests of GStreamer's own
-# metadata, which Debian 12's 1.22 does not know: 85 MB of packages, 115 MB of Python's.
+# Puts Debian 13's GStreamer (1.26) and its Python into a folder, for tests of cameras on it, and of
+# GStreamer's own metadata, which Debian 12's 1.22 does not know: 85 MB of packages, 115 MB of Python's.
 #
 #   tests/support/newer_gstreamer.sh FOLDER <REQUIREMENTS
 #
@@ -18,6 +18,7 @@ wanted=(
   gstreamer1.0-python3-plugin-loader              # our elements in gst-launch-1.0
   python3-gst-1.0 gir1.2-gst-plugins-bad-1.0      # GStreamer and its analytics from Python
   libonnxruntime1.21                              # of onnxinference
+  libjpeg62-turbo                                 # of jpegdec
 )
 # Brought in by others, and used by no element of these tests: code generators of graphics drivers,
 # and what runs a system.
@@ -49,10 +50,15 @@ mapfile -t packages < <(apt-get install -s "${wanted[@]}" | awk '/^Inst /{ print
 [ ${#packages[@]} -gt 0 ]
 (cd "$apt/archives" && apt-get download -q "${packages[@]}")
 for package in "$apt"/archives/*.deb; do dpkg-deb -x "$package" "$root"; done
-# Of this package three plugins are wanted; the others need twice as much again.
-(cd "$apt" && apt-get download -q gstreamer1.0-plugins-bad)
-dpkg-deb --fsys-tarfile "$apt"/*.deb | tar -x -C "$root" --wildcards \
-  './usr/lib/*/gstreamer-1.0/libgst'{analyticsoverlay,onnx,tensordecoders}.so
+# Of these packages some plugins are wanted; what the others need is several times as much. Those of
+# "good" are what a camera of a file of JPEGs takes.
+take() { # PACKAGE PLUGIN …
+  (cd "$apt" && apt-get download -q "gstreamer1.0-plugins-$1")
+  dpkg-deb --fsys-tarfile "$apt/gstreamer1.0-plugins-$1"_*.deb \
+    | tar -x -C "$root" --wildcards "${@:2}"
+}
+take bad './usr/lib/*/gstreamer-1.0/libgst'{analyticsoverlay,onnx,tensordecoders}.so
+take good './usr/lib/*/gstreamer-1.0/libgst'{avi,jpeg,debug}.so
 # GStreamer's loader of Python plugins asks for the name that a package for developers has.
 for library in "$root"/usr/lib/*/libpython3.*.so.1; do ln -s "${library##*/}" "${library%.1}"; done
 rm -rf "$apt"
@@ -76,3 +82,4 @@ chmod +x "$folder/run" "$folder/bin/python3"
 "$folder/run" python3.13 "$here"/.venv/lib/python3*/site-packages/pip install -q --disable-pip-version-check \
   --no-deps --require-hashes --only-binary :all: --no-compile --target "$folder/site" -r /dev/stdin
 "$folder/run" gst-inspect-1.0 objectdetectionoverlay >/dev/null
+for element in avidemux jpegdec capssetter; do "$folder/run" gst-inspect-1.0 "$element" >/dev/null; done
