@@ -25,7 +25,7 @@ FILL = np.dtype(
         *((name, np.float64) for name in ("luma_step_x", "luma_step_y")),
         *((name, np.float64) for name in ("chroma_step_x", "chroma_step_y")),
         *((name, np.float64) for name in ("origin_x", "origin_y")),
-        *((name, np.int32) for name in ("luma_pitch", "chroma_pitch", "chroma_stride")),
+        *((name, np.int32) for name in ("luma_pitch", "chroma_pitch", "chroma_stride", "bits")),
         *((name, np.int32) for name in ("width", "height", "tensor_width", "tensor_height")),
         *((name, np.int32) for name in ("left", "top", "right", "bottom")),
         *((name, np.int32) for name in ("channels", "swap", "black", "kind")),
@@ -39,15 +39,16 @@ FILL = np.dtype(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Planes:
-    """The planes of a frame of 8 bits in a GPU's memory; chroma has half the width and height.
+    """The planes of a frame in a GPU's memory; chroma has half the width and height.
 
     Attributes:
         size: width and height of the luma.
         luma, u, v: addresses of the first samples.
         luma_pitch, chroma_pitch: bytes from row to row.
         chroma_stride: bytes from one value of U, or of V, to the next.
-        matrix: (3, 4), from (Y, U, V, 1) to RGB of 0 to 255.
-        black: luma below counts as this.
+        matrix: (3, 4), from (Y, U, V, 1) of 8 bits to RGB of 0 to 255.
+        black: luma of 8 bits below counts as this.
+        bits: of a sample: 8, or of two bytes the highest 10, 12 or 16, as in P010.
     """
 
     size: Size
@@ -59,9 +60,12 @@ class Planes:
     chroma_stride: int
     matrix: NDArray[np.float64]
     black: int = 0
+    bits: int = 8
 
     @classmethod
-    def nv12(cls, size: Size, luma: int, chroma: int, pitch: int, colours: Colours) -> Planes:
+    def nv12(
+        cls, size: Size, luma: int, chroma: int, pitch: int, colours: Colours, bits: int = 8
+    ) -> Planes:
         """Return the planes of a frame whose U and V alternate, as hardware decoders give it.
 
         Args:
@@ -69,8 +73,10 @@ class Planes:
             chroma: address of the first U.
             pitch: bytes from row to row of both planes.
             colours: matrix and black.
+            bits: as the attribute; more than 8 are P010 and its like.
         """
-        return cls(size, luma, chroma, chroma + 1, pitch, pitch, 2, *colours)
+        length = bytes_of(bits)
+        return cls(size, luma, chroma, chroma + length, pitch, pitch, 2 * length, *colours, bits)
 
     def part(self, left: int, top: int, width: int, height: int) -> Planes:
         """Return the planes of a part of the frame.
@@ -85,8 +91,13 @@ class Planes:
         if min(left, top) < 0 or min(width, height) < 1 or not inside:
             raise ValueError(f"part: expected one inside {self.size}, got up to {right}, {bottom}")
         chroma = top // 2 * self.chroma_pitch + left // 2 * self.chroma_stride
-        luma = self.luma + top * self.luma_pitch + left
+        luma = self.luma + top * self.luma_pitch + left * bytes_of(self.bits)
         return replace(self, size=(width, height), luma=luma, u=self.u + chroma, v=self.v + chroma)
+
+
+def bytes_of(bits: int) -> int:
+    """Return how many bytes a sample of so many bits takes."""
+    return 1 if bits == 8 else 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -186,7 +197,7 @@ def _work(planes: Planes, slot: Slot) -> NDArray[np.void]:
     if slot.layout == "nhwc":
         strides = (1, width * channels, channels)
     work = np.zeros((), FILL)
-    for name in ("luma", "u", "v", "luma_pitch", "chroma_pitch", "chroma_stride", "black"):
+    for name in ("luma", "u", "v", "luma_pitch", "chroma_pitch", "chroma_stride", "black", "bits"):
         work[name] = getattr(planes, name)
     work["tensor"], work["kind"] = slot.address, kind_of(slot.dtype)
     work["width"], work["height"] = planes.size

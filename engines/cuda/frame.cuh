@@ -1,8 +1,8 @@
 // From the planes of a decoded frame to a slot of a model's input tensor, in one launch.
 //
 // It computes what the host does: each plane is scaled by itself, as cv2.resize scales 8 bits
-// (weights of 11 bits), a value of chroma serves the pixels that it covers, and levels are rounded
-// before they are multiplied. Compile without fused multiply-add, which rounds once less.
+// (weights of 11 bits) or 16 (float), a value of chroma serves the pixels that it covers, and levels
+// are rounded before they are multiplied. Compile without fused multiply-add, which rounds once less.
 
 #include "numbers.cuh"
 
@@ -13,7 +13,8 @@ struct Fill {
   double chroma_step_x, chroma_step_y;
   double origin_x, origin_y;              // of a region: the place of its first pixel, in pixels' centres
   int luma_pitch, chroma_pitch;           // bytes from row to row
-  int chroma_stride;                      // bytes from sample to sample: 2 where U and V alternate
+  int chroma_stride;                      // bytes from sample to sample, twice a sample's where U and V alternate
+  int bits;                               // of a sample: 8, or of 2 bytes the highest 10 to 16, as in P010
   int width, height;                      // of the luma that is shown; chroma has half, rounded up
   int tensor_width, tensor_height;
   int left, top, right, bottom;           // the content; padding is around it
@@ -28,6 +29,7 @@ struct Fill {
 
 struct Tap {
   int first, second, weight_first, weight_second;
+  float part;  // of the second
 };
 
 // The two samples across that a pixel is made of: at the edge it is one.
@@ -38,7 +40,7 @@ __device__ static Tap tap_across(int at, double step, int count) {
   if (first < 0) first = 0, part = 0.0f;
   if (first >= count - 1) first = count - 1, part = 0.0f;
   int second = first + 1 < count ? first + 1 : first;
-  return {first, second, (int)rintf((1.0f - part) * 2048.0f), (int)rintf(part * 2048.0f)};
+  return {first, second, (int)rintf((1.0f - part) * 2048.0f), (int)rintf(part * 2048.0f), part};
 }
 
 // Those down: at the edge the same twice, with the weights that it would have further inside.
@@ -48,15 +50,31 @@ __device__ static Tap tap_down(int at, double step, int count) {
   float part = place - (float)first;
   first = first < 0 ? 0 : first >= count ? count - 1 : first;
   second = second < 0 ? 0 : second >= count ? count - 1 : second;
-  return {first, second, (int)rintf((1.0f - part) * 2048.0f), (int)rintf(part * 2048.0f)};
+  return {first, second, (int)rintf((1.0f - part) * 2048.0f), (int)rintf(part * 2048.0f), part};
 }
 
-__device__ static int blend(const unsigned char *plane, int pitch, int stride, Tap x, Tap y) {
+__device__ static int sample(const unsigned char *at, int bits) {
+  return bits == 8 ? *at : *(const unsigned short *)at >> (16 - bits);
+}
+
+// A sample as one of 8 bits.
+__device__ static int narrowed(float value, int bits) {
+  return bits == 8 ? (int)value : (int)fminf(rintf(value / (float)(1 << (bits - 8))), 255.0f);
+}
+
+__device__ static int blend(const unsigned char *plane, int pitch, int stride, int bits, Tap x, Tap y) {
   const unsigned char *above = plane + (long long)y.first * pitch;
   const unsigned char *below = plane + (long long)y.second * pitch;
   int left = x.first * stride, right = x.second * stride;
-  int upper = above[left] * x.weight_first + above[right] * x.weight_second;
-  int lower = below[left] * x.weight_first + below[right] * x.weight_second;
+  int corners[4] = {sample(above + left, bits), sample(above + right, bits), sample(below + left, bits),
+                    sample(below + right, bits)};
+  if (bits > 8) {
+    float upper = corners[0] * (1.0f - x.part) + corners[1] * x.part;
+    float lower = corners[2] * (1.0f - x.part) + corners[3] * x.part;
+    return narrowed(rintf(upper * (1.0f - y.part) + lower * y.part), bits);
+  }
+  int upper = corners[0] * x.weight_first + corners[1] * x.weight_second;
+  int lower = corners[2] * x.weight_first + corners[3] * x.weight_second;
   int sum = ((y.weight_first * (upper >> 4)) >> 16) + ((y.weight_second * (lower >> 4)) >> 16);
   return (sum + 2) >> 2;
 }
@@ -102,21 +120,26 @@ extern "C" __global__ void fill_slot(Fill fill) {
     return;
   }
   int column = x - fill.left, row = y - fill.top;
-  int grey = blend(fill.luma, fill.luma_pitch, 1, tap_across(column, fill.luma_step_x, fill.width),
+  int grey = blend(fill.luma, fill.luma_pitch, fill.bits > 8 ? 2 : 1, fill.bits,
+                   tap_across(column, fill.luma_step_x, fill.width),
                    tap_down(row, fill.luma_step_y, fill.height));
   Tap across = tap_across(column / 2, fill.chroma_step_x, (fill.width + 1) / 2);
   Tap down = tap_down(row / 2, fill.chroma_step_y, (fill.height + 1) / 2);
   float levels[3];
-  convert(fill, grey, blend(fill.u, fill.chroma_pitch, fill.chroma_stride, across, down),
-          blend(fill.v, fill.chroma_pitch, fill.chroma_stride, across, down), levels);
+  convert(fill, grey, blend(fill.u, fill.chroma_pitch, fill.chroma_stride, fill.bits, across, down),
+          blend(fill.v, fill.chroma_pitch, fill.chroma_stride, fill.bits, across, down), levels);
   put_pixel(fill, x, y, levels);
 }
 
 __device__ static void convert_at(const Fill &fill, int x, int y, float *levels) {
   x = x < 0 ? 0 : x >= fill.width ? fill.width - 1 : x;
   y = y < 0 ? 0 : y >= fill.height ? fill.height - 1 : y;
+  int bits = fill.bits;
+  long long luma = (long long)y * fill.luma_pitch + x * (bits > 8 ? 2 : 1);
   long long chroma = (long long)(y / 2) * fill.chroma_pitch + x / 2 * fill.chroma_stride;
-  convert(fill, fill.luma[(long long)y * fill.luma_pitch + x], fill.u[chroma], fill.v[chroma], levels);
+  convert(fill, narrowed((float)sample(fill.luma + luma, bits), bits),
+          narrowed((float)sample(fill.u + chroma, bits), bits),
+          narrowed((float)sample(fill.v + chroma, bits), bits), levels);
 }
 
 // A thread for each pixel of the tensor, which shows a region; beyond the edge the frame's last pixels

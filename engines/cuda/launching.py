@@ -123,9 +123,23 @@ class Kernels:
         self._call("to unload kernels", "cuModuleUnload", self._module)
 
     def _call(self, asked: str, function: str, *arguments: Any) -> Any:
-        code, *answers = getattr(self._driver, function)(*arguments)
-        if code != self._driver.CUresult.CUDA_SUCCESS:
-            _, text = self._driver.cuGetErrorString(code)
-            words = text.decode() if isinstance(text, bytes) else str(text)
-            raise CudaError(code.name, f"CUDA was asked {asked}: {words} ({code.name})")
-        return answers[0] if answers else None
+        return ask_driver(self._driver, asked, function, *arguments)
+
+
+def ask_driver(driver: Any, asked: str, function: str, *arguments: Any) -> Any:
+    """Call a function of CUDA's driver, and return its first answer, or None.
+
+    Args:
+        driver: ``cuda.bindings.driver``, or what behaves like it.
+        asked: what for, in words that follow "CUDA was asked".
+        function: its name.
+
+    Raises:
+        CudaError: it fails.
+    """
+    code, *answers = getattr(driver, function)(*arguments)
+    if code != driver.CUresult.CUDA_SUCCESS:
+        _, text = driver.cuGetErrorString(code)
+        words = text.decode() if isinstance(text, bytes) else str(text)
+        raise CudaError(code.name, f"CUDA was asked {asked}: {words} ({code.name})")
+    return answers[0] if answers else None

@@ -18,6 +18,7 @@ from tests.support.simulated_cuda import SimulatedCuda, Work
 
 real = pytest.importorskip("cuda.bindings.driver", reason="cuda-bindings are not installed")
 Code = real.CUresult
+CONTEXT = 0xC0DE  # handle of the primary context
 _TAKES = dict.fromkeys(("score_rows", "pick_rows", "copy_rows"), SIFT)
 _TAKES |= {"fill_slot": FILL, "fill_region": FILL, "pack_masks": PACK}
 
@@ -46,6 +47,15 @@ class SimulatedDriver:
     def cuInit(self, flags: int) -> tuple[Any, ...]:  # noqa: N802
         assert flags == 0
         return (Code.CUDA_SUCCESS,)
+
+    def cuDeviceGet(self, ordinal: int) -> tuple[Any, ...]:  # noqa: N802
+        assert ordinal == 0
+        return (Code.CUDA_SUCCESS, ordinal)
+
+    def cuDevicePrimaryCtxRetain(self, device: int) -> tuple[Any, ...]:  # noqa: N802
+        if "cuDevicePrimaryCtxRetain" in self.refuse:
+            return (self.refuse["cuDevicePrimaryCtxRetain"], None)
+        return (Code.CUDA_SUCCESS, real.CUcontext(CONTEXT))
 
     def cuModuleLoadData(self, image: bytes) -> tuple[Any, ...]:  # noqa: N802
         if "cuModuleLoadData" in self.refuse:

@@ -136,26 +136,55 @@ class RCNN(nn.Module):
         return self.detector([pictures[0]])[0]
 
 
+class Levels(nn.Module):
+    """A backbone of two feature maps: as few layers as a pyramid can have."""
+
+    out_channels = 16
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fine = self._halved(3, 4)
+        self.coarse = self._halved(self.out_channels, 1)
+
+    def _halved(self, channels: int, times: int) -> Any:
+        layers: list[Any] = []
+        for _ in range(times):
+            layers += [
+                nn.Conv2d(channels, self.out_channels, 3, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(self.out_channels),
+                nn.ReLU(),
+            ]
+            channels = self.out_channels
+        return nn.Sequential(*layers)
+
+    def forward(self, pictures: Any) -> Any:
+        fine = self.fine(pictures)
+        return {"fine": fine, "coarse": self.coarse(fine)}
+
+
 def faster_rcnn() -> Any:
     """Random weights: what is proved is the way into ONNX, not what it finds."""
-    from torchvision.models.detection import fasterrcnn_mobilenet_v3_large_320_fpn as make
+    from torchvision.models.detection import FasterRCNN
+    from torchvision.models.detection.anchor_utils import AnchorGenerator
     from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+    from torchvision.ops import MultiScaleRoIAlign
 
     torch.manual_seed(1)
-    detector = make(
-        weights=None,
-        weights_backbone=None,
-        num_classes=4,
+    backbone = Levels()
+    detector = FasterRCNN(
+        backbone,
         min_size=192,
         max_size=256,
+        rpn_anchor_generator=AnchorGenerator(((32,), (64,)), ((0.5, 1.0, 2.0),) * 2),
         rpn_pre_nms_top_n_test=60,
         rpn_post_nms_top_n_test=20,
+        box_roi_pool=MultiScaleRoIAlign(["fine", "coarse"], 7, 2),
+        box_head=TwoMLPHead(backbone.out_channels * 7 * 7, 64),
+        box_predictor=FastRCNNPredictor(64, 4),
         box_score_thresh=0.0,
         box_detections_per_img=10,
     )
-    detector.roi_heads.box_head = TwoMLPHead(256 * 7 * 7, 64)  # a sixteenth of its weights
-    detector.roi_heads.box_predictor = FastRCNNPredictor(64, 4)
-    _set_norms(detector.backbone, 192)
+    _set_norms(backbone, 192)
     with torch.no_grad():  # boxes near their anchors, scores apart from each other
         detector.rpn.head.cls_logits.weight *= 0.01
         detector.rpn.head.bbox_pred.weight *= 0.001

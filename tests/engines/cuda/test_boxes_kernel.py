@@ -14,6 +14,8 @@ from engines.decoders.candidates import best, classify
 from engines.found import Boxes
 from tests.support.host_kernels import Host, built
 
+pytestmark = pytest.mark.slow
+
 CLASSES = 5
 THRESHOLD = np.array([0.5, 0.6, 0.25, 0.9, 0.4], np.float32)
 SPEC = Spec(tuple("abcde"), THRESHOLD, 0.6, (64, 64))

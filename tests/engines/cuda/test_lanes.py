@@ -39,6 +39,8 @@ from tests.support.tensorrt_sessions import bench
 pytest.importorskip("cuda.bindings.driver", reason="cuda-bindings are not installed")
 from tests.support.simulated_driver import SimulatedDriver
 
+pytestmark = pytest.mark.slow
+
 _ONE = (3, *SIZE[::-1])
 PROFILES: dict[str, Shapes] = {"images": ((1, *_ONE), (2, *_ONE), (8, *_ONE))}
 SIZES = [(96, 54), (64, 48), (30, 80), (96, 54)]  # each letterboxed otherwise
@@ -50,13 +52,13 @@ def host() -> Host:
 
 
 @pytest.fixture(scope="module")
-def kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def kernels(kernel_home: Path) -> Path:
     """A home in which kernels are compiled once."""
     try:
         Compiler()
     except ImportError as error:
         pytest.skip(str(error))
-    return tmp_path_factory.mktemp("home")
+    return kernel_home
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from engines.placement import Size, place
 from mirante.mask import Mask
 from tests.support.host_kernels import Host, built
 
+pytestmark = pytest.mark.slow
+
 GUARD = 0xA5
 
 
