@@ -43,9 +43,10 @@ FROM base AS bridges
 RUN ./run setup bridges
 USER 10001:10001
 
-# Ray, which places workers on many machines.
+# Ray, which places workers on many machines. KubeRay before 1.4 starts it by a login shell, which has
+# a PATH of its own.
 FROM base AS fleet
-RUN ./run setup fleet
+RUN ./run setup fleet && ln -s /app/.venv/bin/ray /usr/local/bin/
 USER 10001:10001
 
 FROM base AS cpu

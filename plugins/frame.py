@@ -179,18 +179,20 @@ class DeviceFrame(Frame):
     """A frame in a GPU's memory, which comes to the host when somebody asks for its pixels.
 
     Args:
-        planes: where it lies there.
+        planes: where it lies there, as large as it was decoded.
         viewer: brings it.
         key: of the frame in the ledger.
         converted: what the elements of a line share.
         gpu: index of the GPU.
         ready: handle of an event of CUDA after which it may be read; None where it may be already.
+        size: as the attribute; None for that of the planes.
 
     Attributes:
-        planes, gpu, ready: as the arguments, for work on the GPU.
+        planes, gpu, ready: as the arguments, for work on the GPU; valid for the time of the call.
+        size: width and height at which stages get its pixels.
     """
 
-    __slots__ = ("_converted", "_key", "_viewer", "gpu", "planes", "ready")
+    __slots__ = ("_converted", "_key", "_size", "_viewer", "gpu", "planes", "ready")
     memory: ClassVar[Memory] = "cuda"
 
     def __init__(
@@ -201,28 +203,47 @@ class DeviceFrame(Frame):
         converted: Converted,
         gpu: int = 0,
         ready: int | None = None,
+        size: Size | None = None,
     ) -> None:
         self.planes, self._viewer = planes, viewer
         self.gpu, self.ready = gpu, ready
         self._key, self._converted = key, converted
+        self._size = size or planes.size
         self.larger, self.moves = None, None
 
     @property
     def pixels(self) -> NDArray[np.uint8]:
-        """(height, width, 3) uint8 RGB, copied from the GPU once for all elements."""
+        """(height, width, 3) uint8 RGB, scaled on the GPU, and copied once for all elements."""
         return self._converted.of(self._key, self._bring)
 
     @property
     def size(self) -> Size:
         """Width and height."""
-        return self.planes.size
+        return self._size
 
     def scaled(self, size: Size, room: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the pixels at another size, scaled on the GPU: see ``engines.image``."""
         del room
         return self._viewer.rgb(self.planes, size)
 
+    def crop(self, area: Area, source: Size) -> NDArray[np.uint8]:
+        """Return a part of the frame at full resolution; arguments as of a ``Frame``.
+
+        Raises:
+            ValueError: the source frame is of another size than what was decoded.
+        """
+        if source != self.planes.size:
+            raise ValueError(f"source: expected {self.planes.size} as decoded, got {source}")
+        left, top, right, bottom = area
+        x, y = left & ~1, top & ~1  # where chroma begins
+        part = self.planes.part(x, y, right - x, bottom - y)
+        return self._viewer.rgb(part, part.size)[top - y :, left - x :].copy()
+
+    def jpeg(self, quality: int) -> bytes | None:
+        """Return it as a JPEG of its size, made on the GPU; None where nothing there makes them."""
+        return self._viewer.jpeg(self.planes, self._size, quality)
+
     def _bring(self) -> NDArray[np.uint8]:
-        rgb = self._viewer.rgb(self.planes, self.size).copy()  # another thread may keep it
+        rgb = self._viewer.rgb(self.planes, self._size).copy()  # another thread may keep it
         rgb.flags.writeable = False
         return rgb

@@ -15,6 +15,8 @@ from mirante.frame import FrameResult
 from plugins.carriage import Carriage
 from plugins.clips.recorder import Recorder
 from plugins.clips.ring import PacketRing
+from plugins.device.gpu import Viewers
+from plugins.device.surface import Held
 from plugins.frame import Converted, Larger, Moves
 from plugins.gate.calm import Calm
 from plugins.ledger import Ledger
@@ -60,6 +62,8 @@ class Line:
         is_resting: nobody looks at its images: key frames alone are decoded.
         takes_over: another worker publishes the camera until the first frame has passed all stages.
         since_ns: frames captured until then, Unix ns, were another worker's.
+        viewers: bring frames of a GPU's memory to the host.
+        held: surfaces of a GPU's memory that its decoder has made and that are in use.
         on_taken: called on the streaming thread once the camera is taken over.
     """
 
@@ -84,6 +88,8 @@ class Line:
     since_ns: int = 0
     on_taken: Callable[[], None] = lambda: None
     converted: Converted = field(default_factory=Converted)
+    viewers: Viewers = field(default_factory=Viewers)
+    held: Held = field(default_factory=Held)
     carriage: Carriage = field(init=False)
     _own: dict[str, tuple[Outbox, int]] = field(default_factory=dict)  # and how many use it
     _lock: threading.Lock = field(default_factory=threading.Lock)

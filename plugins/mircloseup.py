@@ -9,7 +9,8 @@ from plugins.blackout.zones import read_zones
 from plugins.closeup.closeup import Closeup
 from plugins.closeup.parts import Parts
 from plugins.colour.thermal import Window
-from plugins.element import RAW, READ, FrameHandler, max_failures, pad_templates
+from plugins.device.surfaces import are_surfaces
+from plugins.element import DECODED, READ, FrameHandler, max_failures, pad_templates
 from plugins.mirrgb import whole_colorimetry
 from plugins.shown import Shown
 
@@ -27,7 +28,7 @@ class MirCloseup(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         "Keeps each decoded image for stages that look at parts of it at full resolution",
         "Mirante",
     )
-    __gsttemplates__ = pad_templates(RAW, RAW)
+    __gsttemplates__ = pad_templates(DECODED, DECODED)
 
     zones = GObject.Property(
         type=str,
@@ -70,6 +71,7 @@ class MirCloseup(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         """Called when size, format or colours change."""
         self.set_passthrough(True)
         self.read_caps(caps)
+        self._is_needed = not are_surfaces(caps)  # a frame on the GPU is whole
         if colours := whole_colorimetry(caps):
             caps = caps.copy()
             caps.set_value("colorimetry", colours)
@@ -87,6 +89,9 @@ class MirCloseup(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
     def handle(self, buffer: Gst.Buffer, key: int, result: FrameResult) -> bool:
         """Keeps the image for as long as the frame is in the stages."""
         del key, result
+        if not self._is_needed:
+            self.line.closeup = None
+            return True
         if self._parts.follows:
             with buffer.map(READ) as mapped:
                 self._parts.follow(buffer, mapped.data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from gi.repository import GObject, Gst, GstBase
@@ -11,10 +12,10 @@ from gi.repository import GObject, Gst, GstBase
 from mirante.frame import FrameResult
 from plugins.blackout.zones import read_zones
 from plugins.colour.thermal import Window
-from plugins.element import RAW, READ, FrameHandler, max_failures, number, pad_templates
+from plugins.element import DECODED, READ, FrameHandler, max_failures, number, pad_templates
 from plugins.gate.areas import Box
 from plugins.gate.gate import CHECK, DAMAGED, FORMAT, MOTION, STILL, STILL_S, Gate, Presence
-from plugins.gate.luma import Luma
+from plugins.gate.luma import Luma, SurfaceLuma, luma_of
 from plugins.gate.scene import Scene, carried, moving_in, predicted
 from plugins.gate.stride import Stride
 from plugins.rate import RateLimit
@@ -36,7 +37,7 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         "Lets frames in which nothing moves pass by the models",
         "Mirante",
     )
-    __gsttemplates__ = pad_templates(RAW, RAW)
+    __gsttemplates__ = pad_templates(DECODED, DECODED)
 
     still_s = number(
         STILL_S, 86400.0, "Check", "Seconds after which models look although nothing moves"
@@ -76,7 +77,7 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
 
     scene: Scene
     _gate: Gate | None = None
-    _luma: Luma | None = None
+    _luma: Luma | SurfaceLuma | None = None
     _presence: Presence
     _stride: Stride | None = None
     _judged: FrameResult | None = None  # the last look that the stride knows of
@@ -110,7 +111,8 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         """Called when size or format changes: what was learnt is of another image."""
         self.set_passthrough(True)
         self.read_caps(caps)
-        self._gate, self._luma = None, Luma.of_caps(caps)
+        viewer = partial(self.line.viewers.of, "stages")
+        self._gate, self._luma = None, luma_of(caps, viewer)
         if self._luma is not None:
             self._gate, self._presence = Gate(self.still_s), Presence()
             self._stride = Stride(self.most_tracked) if self.most_tracked else None

@@ -11,7 +11,9 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstVideo", "1.0")
 from gi.repository import GObject, Gst, GstVideo
 
-from plugins.element import IMAGES, RAW, pad_templates
+from plugins.bindings import structure_of
+from plugins.device.surfaces import SURFACES
+from plugins.element import DECODED, IMAGES, pad_templates
 from plugins.packed_rows import PackedRows
 from plugins.to_rgb import ToRgb
 
@@ -36,7 +38,7 @@ class MirRgb(Gst.Bin):  # type: ignore[misc]
         "Scales raw video and converts it to RGB in its own colours",
         "Mirante",
     )
-    __gsttemplates__ = pad_templates(RAW, IMAGES)
+    __gsttemplates__ = pad_templates(DECODED, IMAGES)
 
     thermal_range = GObject.Property(
         type=str,
@@ -65,8 +67,15 @@ class MirRgb(Gst.Bin):  # type: ignore[misc]
         entry = parts[0].get_static_pad("sink")
         self._packed = PackedRows(entry)
         entry.add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, _on_event)
+        self._scaler = parts[1].get_static_pad("sink")
         for name, pad in (("sink", entry), ("src", parts[-1].get_static_pad("src"))):
             self.add_pad(Gst.GhostPad.new_from_template(name, pad, self.get_pad_template(name)))
+
+    def takes_surfaces(self) -> bool:
+        """Return whether all elements downstream take frames in a GPU's memory. Its caps upstream
+        do not say so: what completes them takes anything.
+        """
+        return not self._scaler.query_caps(SURFACES).is_empty()
 
 
 def _on_event(pad: Any, info: Any) -> Any:
@@ -90,7 +99,7 @@ def whole_colorimetry(caps: Gst.Caps) -> str:
     video = GstVideo.VideoInfo.new_from_caps(caps)
     if video is None:  # a format that GStreamer does not know either
         return ""
-    flags, shape = video.finfo.flags, caps.get_structure(0)
+    flags, shape = video.finfo.flags, structure_of(caps)
     is_grey = bool(flags & GstVideo.VideoFormatFlags.GRAY)
     if not is_grey and not flags & GstVideo.VideoFormatFlags.YUV:
         return ""

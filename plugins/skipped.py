@@ -9,6 +9,8 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
+from plugins.bindings import structure_of
+
 _NAME = "mirante-skipped"
 
 
@@ -30,5 +32,5 @@ def take_skipped(element: Any) -> None:
 def _on_event(pad: Any, info: Any) -> Any:
     event = info.get_event()
     if event.type == Gst.EventType.CUSTOM_DOWNSTREAM and event.has_name(_NAME):
-        pad.get_parent_element().skip(event.get_structure().get_uint64("key")[1])
+        pad.get_parent_element().skip(structure_of(event).get_uint64("key")[1])
     return Gst.PadProbeReturn.OK

@@ -11,8 +11,10 @@ gi.require_version("GstVideo", "1.0")
 import numpy as np
 from gi.repository import GLib, Gst, GstVideo
 
+from plugins.bindings import post_error, structure_of
 from plugins.colour.layout import Layout
 from plugins.colour.thermal import Window
+from plugins.device.surfaces import SURFACES, are_surfaces
 from plugins.element import ERROR, IMAGES, OK, PLANES, READ, RGB, pad_templates
 
 # Looked up once, as those of ``plugins.element`` are.
@@ -21,15 +23,20 @@ _TAKEN = Gst.Caps.from_string(
     "video/x-raw,format={RGB,I420,Y42B,Y444,I420_10LE,I422_10LE,Y444_10LE,I420_12LE,I422_12LE,"
     "Y444_12LE,GRAY8,GRAY16_LE,GRAY16_BE}"
 )
+_OF_ANY_SIZE = Gst.Caps.from_string(
+    f"{SURFACES.to_string()},width=[1,{GLib.MAXINT32}],height=[1,{GLib.MAXINT32}]"
+)
+_WHATEVER = Gst.Caps.from_string(f"{_TAKEN.to_string()};{SURFACES.to_string()}")
 
 
 class ToRgb(GstVideo.VideoFilter):  # type: ignore[misc]
     """Converts by the matrix and range in its caps; what is RGB passes through, and so do planes
-    where they are wanted.
+    where they are wanted. Surfaces pass through as they are: the size in their caps behind it is
+    that at which stages get their pixels, scaled where they lie.
     """
 
     __gstmetadata__ = ("Mirante to RGB", "Filter/Converter/Video", "Converts to RGB", "Mirante")
-    __gsttemplates__ = pad_templates(_TAKEN, IMAGES)
+    __gsttemplates__ = pad_templates(_WHATEVER, IMAGES)
 
     _layout: Layout
 
@@ -38,7 +45,7 @@ class ToRgb(GstVideo.VideoFilter):  # type: ignore[misc]
         try:
             self._window = Window.of_text(self.get_parent().thermal_range)
         except ValueError as error:
-            self._post(Gst.ResourceError.quark(), Gst.ResourceError.SETTINGS, error)
+            post_error(self, "mirrgb", Gst.ResourceError.SETTINGS, error)
             return False
         return True
 
@@ -47,8 +54,10 @@ class ToRgb(GstVideo.VideoFilter):  # type: ignore[misc]
         is_taken = direction == Gst.PadDirection.SINK
         other = Gst.Caps.new_empty()
         for index in range(caps.get_size()):
-            shape, features = caps.get_structure(index).copy(), caps.get_features(index)
-            if is_taken:
+            shape, features = structure_of(caps, index).copy(), caps.get_features(index)
+            if are_surfaces(caps, index):
+                other.append(_of_any_size(shape))
+            elif is_taken:
                 if self.get_parent().planes:
                     planes = Gst.Caps.new_empty()
                     planes.append_structure_full(shape.copy(), PLANES.get_features(0).copy())
@@ -60,8 +69,20 @@ class ToRgb(GstVideo.VideoFilter):  # type: ignore[misc]
                 other.append(_without_colours(shape, _TAKEN))
         return other if only is None else only.intersect_full(other, Gst.CapsIntersectMode.FIRST)
 
+    def do_fixate_caps(self, direction: Any, caps: Gst.Caps, other: Gst.Caps) -> Gst.Caps:
+        """Called to choose among what is left: of surfaces the largest size that keeps the shape
+        and enlarges nothing.
+        """
+        chosen = other.truncate()
+        if direction == Gst.PadDirection.SINK and are_surfaces(chosen):
+            chosen = _sized(structure_of(caps), chosen)
+        return chosen.fixate()
+
     def do_set_info(self, taken: Gst.Caps, _taken: Any, given: Gst.Caps, _given: Any) -> bool:
         """Called when size or format changes."""
+        if are_surfaces(taken):
+            self.set_passthrough(True)
+            return True
         self._layout = Layout(taken, self._window)
         width, height = self._layout.size
         is_given = given.is_subset(PLANES)
@@ -78,7 +99,7 @@ class ToRgb(GstVideo.VideoFilter):  # type: ignore[misc]
                 rgb = np.ndarray(shape, np.uint8, written.data, 0, steps)
                 self._layout.convert(self._layout.planes(buffer, read.data), rgb)
         except Exception as error:  # noqa: BLE001  # must not be raised into GStreamer
-            self._post(Gst.StreamError.quark(), Gst.StreamError.FAILED, error)
+            post_error(self, "mirrgb", Gst.StreamError.FAILED, error)
             return ERROR
         return OK
 
@@ -88,11 +109,6 @@ class ToRgb(GstVideo.VideoFilter):  # type: ignore[misc]
         """
         return Gst.FlowReturn.NOT_SUPPORTED
 
-    def _post(self, domain: int, code: int, error: Exception) -> None:
-        words = f"mirrgb: {type(error).__name__}: {error}"
-        message = GLib.Error.new_literal(domain, words, int(code))
-        self.post_message(Gst.Message.new_error(self, message, ""))
-
 
 def _without_colours(shape: Gst.Structure, there: Gst.Caps) -> Gst.Caps:
     """Return caps of the same size in the formats of ``there``."""
@@ -101,3 +117,37 @@ def _without_colours(shape: Gst.Structure, there: Gst.Caps) -> Gst.Caps:
     sizes = Gst.Caps.new_empty()
     sizes.append_structure(shape)
     return sizes.intersect_full(there, Gst.CapsIntersectMode.FIRST)
+
+
+def _of_any_size(shape: Gst.Structure) -> Gst.Caps:
+    """Return caps of surfaces like one, of any size."""
+    for field in ("width", "height", "pixel-aspect-ratio"):
+        shape.remove_field(field)
+    sizes = Gst.Caps.new_empty()
+    sizes.append_structure_full(shape, SURFACES.get_features(0).copy())
+    return sizes.intersect(_OF_ANY_SIZE)
+
+
+def _sized(taken: Gst.Structure, given: Gst.Caps) -> Gst.Caps:
+    """Return ``given`` with the size for images of ``taken``, with square pixels."""
+    video = GstVideo.VideoInfo.new_from_caps(_caps_of(taken))
+    width, height = video.width * video.par_n / video.par_d, video.height
+    limits = [_most(structure_of(given), name) for name in ("width", "height")]
+    scale = min(1.0, limits[0] / width, limits[1] / height)
+    sized = given.copy()
+    sized.set_value("width", max(1, round(width * scale)))
+    sized.set_value("height", max(1, round(height * scale)))
+    sized.set_value("pixel-aspect-ratio", Gst.Fraction(1, 1))
+    return sized
+
+
+def _caps_of(shape: Gst.Structure) -> Gst.Caps:
+    caps = Gst.Caps.new_empty()
+    caps.append_structure(shape.copy())
+    return caps
+
+
+def _most(shape: Gst.Structure, name: str) -> int:
+    """Return the largest value that a field may have."""
+    value = shape.get_value(name)
+    return int(value.range.stop if isinstance(value, Gst.IntRange) else value)  # it is inclusive

@@ -20,6 +20,7 @@ from pipeline.config.load import load_settings
 from pipeline.config.settings import Settings
 from tests.support import ROOT
 from tests.support.mosquitto import PROGRAM as MOSQUITTO
+from tests.support.outcome import Run
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.slow
@@ -215,12 +216,11 @@ def test_a_command_that_is_not_ours_is_seen() -> None:
     assert "--frist-admin" in parsed(command)
 
 
-def test_the_pipeline_reads_what_is_mounted() -> None:
+def test_the_pipeline_reads_what_is_mounted(mirante: Run) -> None:
     (command, path) = SERVICES["pipeline"]["command"]
     assert command == "up"
     source = next(source for source, target, *_ in mounts("pipeline") if target == path)
-    program = ROOT / ".venv/bin/mirante"
-    assert subprocess.run([program, "check", ROOT / source], check=False).returncode == 0
+    assert mirante("check", str(ROOT / source)).status == 0
 
 
 def test_settings_of_the_pipeline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -242,6 +242,7 @@ def test_workers_of_the_fleet_differ_in_their_names_alone(
     for name in WORKERS:
         environment = SERVICES[name]["environment"]
         own = {"MIRANTE_WORKER": name, "MIRANTE_FLEET__JOIN": "true"}
+        own |= {"MIRANTE_FLEET__NODE": "this-machine"}
         assert environment == SERVICES["pipeline"]["environment"] | own
         for key, value in environment.items():
             monkeypatch.setenv(key, value.replace("/run/secrets", str(tmp_path)))

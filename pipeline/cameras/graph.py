@@ -37,6 +37,8 @@ def camera_graph(
     """
     source = source or source_of(spec)
     parts = [source.launch]
+    if spec.decode == "nvidia":  # frames that stay on the GPU, or are copied from there
+        parts.append("mirsurface name=surface")
     if source.pace == "realtime" and not source.is_fed:
         parts.append("identity name=pace sync=true")
     parts += [
@@ -68,10 +70,12 @@ def thermal_text(window: str | list[int] | None) -> str:
 def analysis_caps(width: int, height: int) -> str:
     """Images of at most the analysis size; the ranges keep the image's shape and never enlarge.
 
-    Planes if ``mirrgb`` gives them and all that comes behind takes them, else RGB.
+    Surfaces of a GPU, else planes, if ``mirrgb`` gives them and all that comes behind takes them;
+    else RGB.
     """
     size = f"width=[1,{width}],height=[1,{height}],pixel-aspect-ratio=1/1"
-    return f"video/x-raw(mirante:Planes),format=I420,{size};video/x-raw,format=RGB,{size}"
+    planes = f"video/x-raw(mirante:Planes),format=I420,{size}"
+    return f"video/x-raw(mirante:Surface),{size};{planes};video/x-raw,format=RGB,{size}"
 
 
 def stages_text(name: str, camera: Camera, threads: int) -> str:

@@ -19,7 +19,7 @@ PARSERS = {"video/x-h264": "h264parse", "video/x-h265": "h265parse"}
 # The file is one buffer, again and again.
 _LINE = (
     "multifilesrc location={clip} loop=true caps={media},stream-format=byte-stream ! {parser} "
-    "! {decoder} ! {raw} ! fakesink name=end sync=false"
+    "! {decoder} ! {raw} ! fakesink name=end sync=false enable-last-sample=false"
 )
 _FIRST_FRAME_S = 15.0
 _LOOK_S = 0.05

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import gi
@@ -11,6 +12,9 @@ gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
 from pipeline.gst import jetson
+from plugins.device.decoder import NAME as NVDEC
+from plugins.device.decoder import offer
+from plugins.device.nvdec import CODECS as CUVID
 
 Gst.init(None)
 jetson.register()
@@ -26,7 +30,7 @@ CODECS = {
     "video/x-av1": "AV1",
 }
 # By the beginning of their names: one made by a program is of no plug-in.
-_DEVICES = {"va": "vaapi", "nv": "nvidia", "v4l2": "v4l2"}
+_DEVICES = {"va": "vaapi", "nv": "nvidia", NVDEC: "nvidia", "v4l2": "v4l2"}
 
 
 def one_thread(decoder: Any) -> None:
@@ -52,6 +56,13 @@ class HardwareDecoder:
     media: tuple[str, ...]
 
 
+def may_stay(decoder: HardwareDecoder, media: str) -> bool:
+    """Return whether frames of a decoder may be such as our kernels read where they lie. Those of
+    a Jetson's own leave the memory of that decoder.
+    """
+    return decoder.device == "nvidia" and media in CUVID and decoder.name != jetson.NAME
+
+
 def is_decoder(factory: Any) -> bool:
     """Return whether elements of a factory decode video or images."""
     kind = factory.get_metadata("klass") or ""
@@ -68,12 +79,15 @@ def hardware_decoders(device: str | None = None) -> list[HardwareDecoder]:
     """Return those of this machine, preferred ones first.
 
     Args:
-        device: only those of this device.
+        device: only those of this device; for "nvidia" the one by PyNvVideoCodec too, last.
     """
-    able = (each for each in _factories() if is_hardware(each) and not jetson.is_closed(each))
-    found = [_described(factory) for factory in able]
+    if device == "nvidia":
+        offer()
+    found = [_described(each) for each in _usable(Gst.Registry.get().get_feature_list_cookie())]
     wanted = [each for each in found if device in {None, each.device} and each.media]
-    return sorted(wanted, key=lambda each: (-each.rank, each.name))
+    if device is None:  # its frames are for graphs that were asked to leave them on the GPU
+        wanted = [each for each in wanted if each.name != NVDEC]
+    return sorted(wanted, key=lambda each: (each.name == NVDEC, -each.rank, each.name))
 
 
 def software_decoder(media: str) -> str | None:
@@ -95,8 +109,30 @@ def refusal(decode: str) -> str | None:
     here = ", ".join(f"{each.name} ({each.device})" for each in hardware_decoders())
     return (
         f'decode: "{decode}" — expected "auto" or "software", as this machine has no decoder of '
-        f"that device; hardware decoders here: {here or 'none'}"
+        f"that device; hardware decoders here: {here or 'none'}{_without(decode)}"
     )
+
+
+def _without(decode: str) -> str:
+    """Return why neither way to NVIDIA's decoder is open; empty for other devices."""
+    if decode != "nvidia":
+        return ""
+    return (
+        "; GStreamer has no nv…dec: that takes NVIDIA's driver with libnvcuvid1 (and Debian's "
+        f"gstreamer1.0-plugins-bad); {offer()}"
+    )
+
+
+@lru_cache(maxsize=1)
+def _usable(_cookie: int) -> list[Any]:
+    """Return those in hardware whose images others can read.
+
+    Each session of a camera wants them, and there are hundreds to ask.
+
+    Args:
+        _cookie: of the registry: another one wherever an element came or went.
+    """
+    return [each for each in _factories() if is_hardware(each) and not jetson.is_closed(each)]
 
 
 def _factories() -> list[Any]:

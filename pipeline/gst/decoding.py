@@ -18,8 +18,14 @@ from pipeline.gst.decoders import (
     hardware_decoders,
     is_decoder,
     is_hardware,
+    may_stay,
 )
 from pipeline.gst.formats import unnamed
+from plugins.bindings import structure_of
+from plugins.device.decoder import NAME as NVDEC
+from plugins.device.decoder import offer
+from plugins.device.gpu import gpu
+from plugins.device.sharing import share
 
 _TRY, _SKIP = 0, 2  # GstAutoplugSelectResult
 _SELECT = "autoplug-select"
@@ -43,10 +49,12 @@ class Decoding:
         self.words = ""
         self.name: str | None = None
         self._is_forced = decode not in {"auto", "software"}
+        self._on_gpu = decode == "nvidia"
         device = decode if self._is_forced else None
         self._hardware = [] if decode == "software" else hardware_decoders(device)
         self._used: dict[str, str] = {}  # hardware decoders in the graph, and what they decode
         self._chosen: dict[str, HardwareDecoder | None] = {}
+        self._staying: set[str] = set()  # what is decoded into frames that stay on the GPU
 
     def install(self, decoder: Any) -> None:
         """Watch the element that finds decoders; another kind of element decodes by itself.
@@ -81,18 +89,23 @@ class Decoding:
             words: what happened.
             source: the element that said so; None when images merely do not come out.
         """
-        if self._is_forced:
-            return ""
         for name, media in self._used.items():
+            if self._is_forced:
+                is_its_own = source is not None and _is_inside(source, name)
+                return f"{name} failed: {words}" if is_its_own else ""
             if source is None or _is_inside(source, name):
                 codec = CODECS.get(media, media)
                 distrust(name, media, f"for {codec} it failed on a camera's stream: {words}")
                 return f"{name} failed, so that software decodes from now on: {words}"
         return ""
 
-    def _select(self, _bin: Any, _pad: Any, caps: Any, factory: Any) -> int:
+    def _select(self, decoder: Any, _pad: Any, caps: Any, factory: Any) -> int:
         try:
-            return self._judge(caps, factory)
+            taken = self._judge(caps, factory)
+            media = structure_of(caps).get_name()
+            if taken == _TRY and media in self._staying and is_decoder(factory):
+                _leave_there(decoder, factory.get_name())
+            return taken
         except Exception:  # noqa: BLE001  # it would end in C, unseen
             _log.exception("a decoder could not be chosen")
             return _SKIP if is_hardware(factory) else _TRY
@@ -100,13 +113,13 @@ class Decoding:
     def _judge(self, caps: Any, factory: Any) -> int:
         if not is_decoder(factory):
             return _TRY
-        media = caps.get_structure(0).get_name()
+        media = structure_of(caps).get_name()
         chosen = self._choice(media)
         if is_hardware(factory):
             return _TRY if chosen is not None and chosen.name == factory.get_name() else _SKIP
         if self._is_forced:
             if chosen is None:
-                self.refusal = self._no_decoder(media)
+                self.refusal = self.refusal or self._no_decoder(media)
             return _SKIP
         self.refusal = unnamed(caps)
         return _SKIP if self.refusal else _TRY
@@ -118,7 +131,11 @@ class Decoding:
 
     def _choose(self, media: str) -> HardwareDecoder | None:
         able = [each for each in self._hardware if media in each.media]
-        said = []
+        said: list[str] = []
+        if self._on_gpu and (staying := [each for each in able if may_stay(each, media)]):
+            if (stays := self._choose_staying(staying, media)) is not None:
+                return stays
+            able = [each for each in able if each.name != NVDEC]
         for each in able:
             proof = prove(each.name, media)
             if proof.good:
@@ -126,10 +143,28 @@ class Decoding:
             said.append(f"{each.name} is not used, as {proof.words}")
         if self._is_forced and able:
             why = prove(able[0].name, media).words
-            self.words = f"decode is forced: {able[0].name} is used, though {why}"
+            forced = f"decode is forced: {able[0].name} is used, though {why}"
+            self.words = "; ".join(each for each in (forced, self.words) if each)
             return able[0]
         if able:
             self.words = f"decoded in software: {'; '.join(said)}"
+        return None
+
+    def _choose_staying(self, able: list[HardwareDecoder], media: str) -> HardwareDecoder | None:
+        """Return the first whose frames may stay on the GPU; notes why none's may."""
+        said = []
+        for each in able:
+            proof = prove(each.name, media, on_gpu=True)
+            if proof.good:
+                self._staying.add(media)
+                return each
+            said.append(f"{each.name}: {proof.words}")
+        if len(able) == 1 and able[0].name != NVDEC and (words := offer()):
+            said.append(words)
+        self.words = f"frames come to main memory, as none may stay on the GPU: {'; '.join(said)}"
+        if all(each.name == NVDEC for each in able):
+            codec = CODECS.get(media, media)
+            self.refusal = f"nothing here decodes {codec} on the GPU: {'; '.join(said)}"
         return None
 
     def _no_decoder(self, media: str) -> str:
@@ -138,6 +173,18 @@ class Decoding:
             f"no decoder of the device that decode names for {CODECS.get(media, media)}; it has: "
             f"{', '.join(names)}"
         )
+
+
+def _leave_there(decoder: Any, name: str) -> None:
+    """Have the frames of a decoder that decodebin is about to add stay on the GPU, where its graph
+    has the element for that.
+    """
+    surface = decoder.get_parent().get_by_name("surface")
+    if surface is None:
+        return
+    if name != NVDEC:
+        share(decoder, gpu().context)
+    surface.set_property("stays", True)
 
 
 def _is_inside(element: Any, factory: str) -> bool:

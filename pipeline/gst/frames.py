@@ -28,12 +28,17 @@ from pipeline.gst.decoding import Decoding
 from pipeline.gst.formats import guard_formats
 from pipeline.gst.mp4_range import leave_range_open
 from pipeline.gst.view import follow_view
+from plugins.bindings import structure_of
 from plugins.elements import factory
 from plugins.frame import Frame
 
 _read_wanted = msgspec.json.Decoder(Wanted)
 Gst.init(None)
-for name in ("mirrgb", "mirblackout"):  # not all elements: a model's take half a second to load
+for name in (
+    "mirsurface",
+    "mirrgb",
+    "mirblackout",
+):  # not all elements: a model's take half a second to load
     Gst.Element.register(None, *factory(name))
 
 TIMEOUT_S = 60  # without a frame
@@ -107,7 +112,7 @@ def _skip(pad: Any, frames: int) -> list[int]:
 
 
 def _pixels(sample: Any) -> NDArray[np.uint8]:
-    shape, buffer = sample.get_caps().get_structure(0), sample.get_buffer()
+    shape, buffer = structure_of(sample.get_caps()), sample.get_buffer()
     width, height = shape.get_value("width"), shape.get_value("height")
     with buffer.map(Gst.MapFlags.READ) as mapped:
         stride = (width * 3 + 3) // 4 * 4

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import finalize
 
+from engines.cuda.view import Viewer
 from pipeline.cameras.sources.base import Source
 from pipeline.cameras.view import View
 from pipeline.config.camera import Camera
+from plugins.device.gpu import gpu
 from plugins.element import READ
 from plugins.gate.calm import VIEWER
-from plugins.gate.luma import Luma
+from plugins.gate.luma import luma_of
 from plugins.gate.motion import Motion
 from plugins.gate.scene import Scene, moving_in
 from plugins.line import Line
@@ -31,6 +34,7 @@ class Watch:
         self._scene = Scene([*spec.mask])
         self._motion = Motion()
         self._view: View | None = None
+        self._viewer: Viewer | None = None
         self._wakes_for_viewers = spec.sleep == "auto"
         self.calm.may_sleep, self.calm.left_alone = True, ""
         self.calm.alone.clear()  # times of another connection
@@ -55,10 +59,10 @@ class Watch:
             buffer: the frame.
             pts: its own time.
         """
-        luma = Luma.of_caps(caps)
+        luma = luma_of(caps, self._own_viewer)
         if luma is None or luma.is_counts or self._view is None:
             return True
-        left, top, right, bottom = self._view.cuts
+        left, top, right, bottom = (round(luma.scale * each) for each in self._view.cuts)
         with buffer.map(READ) as mapped:
             image = luma.of(buffer, mapped.data)
             height, width = image.shape[:2]
@@ -66,6 +70,13 @@ class Watch:
             thumb = self._scene.thumb(shown, luma.bits, luma.shares)
         moved = self._motion.see(thumb, pts / 1e9, moving_in(self._line.looked))
         return bool(moved.pixels) or moved.is_learning
+
+    def _own_viewer(self) -> Viewer:
+        """Return a viewer of its own: it is asked on the thread of another camera's decoder."""
+        if self._viewer is None:
+            self._viewer = gpu().viewer()
+            finalize(self, self._viewer.close).atexit = False
+        return self._viewer
 
 
 def watch_of(spec: Camera, source: Source, pipeline: Any, line: Line) -> Watch | None:

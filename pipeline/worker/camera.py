@@ -20,6 +20,7 @@ from pipeline.config.camera import Camera
 from pipeline.config.references import check_blur
 from pipeline.config.view_stream import check_hidden, view_stream_of
 from pipeline.control.counted_report import CountedReport
+from pipeline.control.held_report import HeldReport
 from pipeline.control.reports import CameraReport, StreamReport, ViewReport
 from pipeline.control.sleep_report import SleepReport
 from pipeline.worker.camera_events import CameraEvents
@@ -201,6 +202,7 @@ class RunningCamera:
             cpu_s=self.threads.seconds(),
             cpu_percent=self.threads.percent(),
             onvif=None if self.onvif is None else self.onvif.report,
+            held=held_by(self.spec, self.line),
         )
 
     def status(self) -> Status:
@@ -319,6 +321,14 @@ def slept(calm: Calm) -> SleepReport | None:
         unseen=calm.unseen,
         left_alone=calm.left_alone,
     )
+
+
+def held_by(spec: Camera, line: Line) -> HeldReport | None:
+    """Return what a camera holds of a GPU's memory; None for one that is not decoded there."""
+    if spec.decode != "nvidia":
+        return None
+    held = line.held
+    return HeldReport(surfaces=len(held.surfaces), bytes=held.bytes, most=held.most)
 
 
 def counted_by(carriage: Carriage) -> tuple[CountedReport, ...]:

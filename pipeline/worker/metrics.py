@@ -52,6 +52,7 @@ class WorkerCollector(Collector):
         yield from _frames(now)
         yield from _cameras(now)
         yield from _sleep(now)
+        yield from _held(now)
         yield from _onvif(now)
         yield from _events(now)
         yield from _outbox(now.outbox)
@@ -171,6 +172,22 @@ def _sleep(now: WorkerState) -> Iterator[CounterMetricFamily | GaugeMetricFamily
         for reason, number in sleep.wakes.items():
             wakes.add_metric([name, reason], number)
     yield from (cpu, asleep, slept, wakes, unseen)
+
+
+def _held(now: WorkerState) -> Iterator[GaugeMetricFamily]:
+    surfaces = GaugeMetricFamily(
+        "mirante_camera_gpu_surfaces",
+        "Decoded frames in a GPU's memory that are in use; of cameras with decode: nvidia.",
+        labels=["camera"],
+    )
+    taken = GaugeMetricFamily(
+        "mirante_camera_gpu_bytes", "Bytes of a GPU's memory that they take.", labels=["camera"]
+    )
+    for name, camera, _ in now.accounts():
+        if (held := camera.held) is not None:
+            surfaces.add_metric([name], held.surfaces)
+            taken.add_metric([name], held.bytes)
+    yield from (surfaces, taken)
 
 
 def _onvif(now: WorkerState) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:

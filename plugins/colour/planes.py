@@ -40,15 +40,17 @@ def yuv_planes(
     return YuvPlanes(size, subsampled, yuv_to_rgb(*weights, full), bits)
 
 
-def on_gpu(weights: tuple[float, float], full: bool) -> tuple[NDArray[np.float64], int]:
+def on_gpu(
+    weights: tuple[float, float], full: bool, bits: int = 8
+) -> tuple[NDArray[np.float64], int]:
     """Return the matrix, and the luma below which all is black, of the same conversion on a GPU.
 
     OpenCV's own conversion takes luma below 16 for 16; that by a matrix does not.
 
     Args:
-        weights, full: as of ``yuv_planes``.
+        weights, full, bits: as of ``yuv_planes``.
     """
-    return yuv_to_rgb(*weights, full), 16 if weights == _BT601 and not full else 0
+    return yuv_to_rgb(*weights, full), 16 if (weights, full, bits) == (_BT601, False, 8) else 0
 
 
 class BroadcastPlanes:

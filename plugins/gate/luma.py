@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import gi
 import numpy as np
@@ -12,8 +13,15 @@ gi.require_version("GstVideo", "1.0")
 from gi.repository import Gst, GstVideo
 from numpy.typing import NDArray
 
+from engines.placement import Size
+from plugins.device.surfaces import are_surfaces, surface_of
+from plugins.gate.motion import looked_at
 from plugins.packed_rows import Placed, sample_of
 
+if TYPE_CHECKING:  # it loads CUDA
+    from engines.cuda.view import Viewer
+
+_NO_COLOURS = np.zeros((3, 4)), 0  # luma has none
 _RGB = GstVideo.VideoFormatFlags.RGB
 _SHARES = (0.299, 0.587, 0.114)  # of red, green and blue in luma, BT.601
 _COMPLEX = GstVideo.VideoFormatFlags.COMPLEX  # samples that are no rows of numbers
@@ -25,11 +33,13 @@ class Luma:
     Attributes:
         bits: of a sample, with those below them that it leaves unused.
         is_counts: it is grey of 16 bits, as thermal cameras give it.
+        scale: pixels of the array per pixel of the frame, across and down.
         shares: float32, of each sample of a pixel in its luma; None where there is one sample.
     """
 
     def __init__(self, video: Any) -> None:
         kind = video.finfo
+        self.scale = 1.0
         self.bits: int = kind.depth[0] + kind.shift[0]
         is_grey = bool(kind.flags & GstVideo.VideoFormatFlags.GRAY)
         self.is_counts = is_grey and kind.depth[0] == 16
@@ -69,6 +79,42 @@ class Luma:
         if self.shares is not None:
             shape, steps = (*shape, self.shares.size), (*steps, self._sample.itemsize)
         return np.ndarray(shape, self._sample, data, offsets[plane] + first, steps)
+
+
+class SurfaceLuma:
+    """Luma of frames in a GPU's memory, brought as small as ``thumb_of`` looks at it.
+
+    Args:
+        size: width and height of the frames.
+        viewer: returns what brings it.
+
+    Attributes:
+        bits, is_counts, scale, shares: as of ``Luma``.
+    """
+
+    bits, is_counts, shares = 8, False, None
+
+    def __init__(self, size: Size, viewer: Callable[[], Viewer]) -> None:
+        self._small, self._viewer = looked_at(size), viewer
+        self.scale = self._small[0] / size[0]
+
+    def of(self, _buffer: Gst.Buffer, data: memoryview) -> NDArray[Any]:
+        """Return that of a frame: (height, width); arguments as of ``Luma.of``."""
+        planes = surface_of(data).planes(_NO_COLOURS)
+        return self._viewer().luma(planes, self._small)
+
+
+def luma_of(caps: Gst.Caps, viewer: Callable[[], Viewer]) -> Luma | SurfaceLuma | None:
+    """Return that of a format; None for one that cannot be read without converting it.
+
+    Args:
+        caps: the format.
+        viewer: returns what brings it from a GPU, for the calling thread.
+    """
+    if are_surfaces(caps):
+        video = GstVideo.VideoInfo.new_from_caps(caps)
+        return SurfaceLuma((video.width, video.height), viewer)
+    return Luma.of_caps(caps)
 
 
 def _is_packed(kind: Any) -> bool:

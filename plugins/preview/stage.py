@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from mirante.frame import FrameResult
-from plugins.frame import Frame
+from plugins.frame import DeviceFrame, Frame
 from plugins.outbox.outbox import Outbox
 from plugins.preview.blur import Blur
 from plugins.preview.jpeg import jpeg_of
@@ -70,10 +70,7 @@ class PreviewStage:
             return result
         # From the due time, not from now, so that the rate does not sink with every late frame.
         self._due_s = max(self._due_s + self._period_s, now_s)
-        bgr = cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2BGR)
-        if self._blur is not None:
-            self._blur.apply(np.asarray(bgr, np.uint8))
-        jpeg = jpeg_of(np.asarray(bgr, np.uint8), self.quality)
+        jpeg = self._jpeg(frame)
         self.encoded += 1
         header = {
             "camera": result.camera,
@@ -84,3 +81,14 @@ class PreviewStage:
         }
         self.outbox.preview(result.camera, jpeg, header)
         return result
+
+    def _jpeg(self, frame: Frame) -> bytes:
+        made = None
+        if isinstance(frame, DeviceFrame) and self._blur is None:
+            made = frame.jpeg(self.quality)  # it need not leave the GPU
+        if made is not None:
+            return made
+        bgr = cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2BGR)
+        if self._blur is not None:
+            self._blur.apply(np.asarray(bgr, np.uint8))
+        return jpeg_of(np.asarray(bgr, np.uint8), self.quality)

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import product
 from typing import Any, ClassVar
 
 import gi
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstBase", "1.0")
+import numpy as np
 from gi.repository import Gst, GstBase
+from numpy.typing import NDArray
+
+from plugins.bindings import structure_of
 
 Gst.init(None)
+_FORMATS = "format={NV12,P010_10LE,P016_LE}"
+_PLAIN = Gst.Caps.from_string(f"video/x-raw,{_FORMATS}")
+_CUDA = Gst.Caps.from_string(f"video/x-raw(memory:CUDAMemory),{_FORMATS}")
+_EITHER = Gst.Caps.from_string(f"{_CUDA.to_string()};{_PLAIN.to_string()}")
 
 _SINK = "video/x-h264,stream-format=byte-stream,alignment=au"
 # What stands around avdec_h264, before and behind it.
@@ -23,6 +32,9 @@ BEHIND = {
     "few": "identity drop-probability=0.3",
     "failing": "identity error-after=3",
     "hanging": "identity sleep-time=5000000",
+    # As those of NVIDIA's plug-in: frames stay in its memory where elements behind take it.
+    "cuda": "videoconvert ! madecuda",
+    "wrong-cuda": "videobalance brightness=0.1 ! videoconvert ! madecuda",
 }
 
 
@@ -41,7 +53,7 @@ class MadeDecoder(Gst.Bin):
     """Counts the frames that leave each of its kind, in ``frames``."""
 
     __gstmetadata__ = ("Made up", "Codec/Decoder/Video/Hardware", "Made up", "Tests")
-    __gsttemplates__ = _templates()
+    __gsttemplates__ = _templates(given="video/x-raw;video/x-raw(memory:CUDAMemory)")
 
     behind: ClassVar[list[str]] = []  # the last stands for all that follow
     frames: ClassVar[list[int]] = []
@@ -113,7 +125,7 @@ class _Moves(GstBase.BaseTransform):
         moved = Gst.Caps.new_empty()
         for index in range(caps.get_size()):
             one = Gst.Caps.new_empty()
-            one.append_structure(caps.get_structure(index).copy())
+            one.append_structure(structure_of(caps, index).copy())
             if not caps.get_features(index).contains("memory:NVMM"):
                 one.set_features(0, Gst.CapsFeatures.from_string("memory:NVMM"))
             moved.append(one)
@@ -182,3 +194,45 @@ def made_decoder(name: str, *kinds: str) -> Iterator[type[MadeDecoder]]:
     finally:
         registry = Gst.Registry.get()
         registry.remove_feature(registry.lookup_feature(name))
+
+
+class MadeCuda(GstBase.BaseTransform):
+    """Says that frames lie in CUDA memory, where that is asked for; ``MadeDecoder`` has it last."""
+
+    __gstmetadata__ = ("Made up", "Filter/Video", "Made up", "Tests")
+    __gsttemplates__ = (
+        Gst.PadTemplate.new("sink", Gst.PadDirection.SINK, Gst.PadPresence.ALWAYS, _PLAIN),
+        Gst.PadTemplate.new("src", Gst.PadDirection.SRC, Gst.PadPresence.ALWAYS, _EITHER),
+    )
+
+    seen: ClassVar[Callable[[NDArray[np.uint8]], None]] = lambda _samples: None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.set_passthrough(True)
+        self.get_static_pad("sink").add_probe(Gst.PadProbeType.BUFFER, _show)
+
+    def do_transform_caps(self, direction: Any, caps: Any, only: Any) -> Any:
+        if direction == Gst.PadDirection.SRC:
+            text = caps.to_string().replace("memory:CUDAMemory", "memory:SystemMemory")
+            other = Gst.Caps.from_string(text)
+        else:
+            taken = self.get_static_pad("src").peer_query_caps(None)
+            features = [taken.get_features(index) for index in range(taken.get_size())]
+            says = any(f.contains("memory:CUDAMemory") and not f.is_any() for f in features)
+            names = ["memory:CUDAMemory"] if taken.can_intersect(_CUDA) else []
+            names += [] if says else ["memory:SystemMemory"]
+            other = Gst.Caps.new_empty()
+            for name, index in product(names, range(caps.get_size())):
+                features = Gst.CapsFeatures.from_string(name)
+                other.append_structure_full(structure_of(caps, index).copy(), features)
+        return other if only is None else only.intersect(other)
+
+
+def _show(_pad: Any, info: Any) -> Any:
+    with info.get_buffer().map(Gst.MapFlags.READ) as mapped:
+        MadeCuda.seen(np.frombuffer(mapped.data, np.uint8))
+    return Gst.PadProbeReturn.OK
+
+
+Gst.Element.register(None, "madecuda", int(Gst.Rank.NONE), MadeCuda)

@@ -169,8 +169,11 @@ def test_a_listener_that_raises_does_not_end_the_camera(caplog: pytest.LogCaptur
     assert "on_change failed" in caplog.text
 
 
-def test_hundreds_of_rebuilds_keep_no_memory() -> None:
-    program = [sys.executable, "-m", "tests.support.rebuilt_camera"]
+@pytest.mark.parametrize(
+    ("warm", "most"), [("40", "160"), pytest.param("200", "600", marks=pytest.mark.full)]
+)
+def test_hundreds_of_rebuilds_keep_no_memory(warm: str, most: str) -> None:
+    program = [sys.executable, "-m", "tests.support.rebuilt_camera", warm, most]
     done = subprocess.run(
         program, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False
     )

@@ -23,6 +23,7 @@ from pipeline.cameras.view import Turn
 from pipeline.config.camera import Camera
 from pipeline.gst.probes import FrameProbes
 from pipeline.gst.view import Seen, follow_view
+from plugins.bindings import structure_of
 from plugins.blackout.zones import Blackout
 from plugins.element import elements_of, give_line
 from plugins.elements import register
@@ -94,7 +95,7 @@ class Graph:
         self.push(image, flags, packed)
         sample = self.out.emit("try-pull-sample", 20 * Gst.SECOND)
         assert sample is not None, self.fault()
-        shape, buffer = sample.get_caps().get_structure(0), sample.get_buffer()
+        shape, buffer = structure_of(sample.get_caps()), sample.get_buffer()
         width, height = shape.get_value("width"), shape.get_value("height")
         result = self.ledger.get(buffer.pts)
         assert result is not None, "the frame has lost its number"
@@ -207,7 +208,7 @@ def test_formats_that_the_cropper_does_not_know_are_cut_too(format_: str) -> Non
     sample = pipeline.get_by_name("out").emit("try-pull-sample", 20 * Gst.SECOND)
     pipeline.set_state(Gst.State.NULL)
     assert sample is not None
-    shape = sample.get_caps().get_structure(0)
+    shape = structure_of(sample.get_caps())
     assert (shape.get_value("width"), shape.get_value("height")) == (32, 48)
 
 

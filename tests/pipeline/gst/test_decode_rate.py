@@ -11,6 +11,7 @@ from tests.support import ROOT
 SMALL = ROOT / "pipeline/gst/proofs"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", ["h264", "h265"])
 def test_frames_of_all_streams_are_counted(codec: str) -> None:
     media, looked = f"video/x-{codec}", list[int]()

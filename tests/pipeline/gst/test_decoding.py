@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from gi.repository import Gst
 
 from mirante.faults import FaultCode
 from pipeline.cameras import state as camera_state
-from pipeline.cameras.state import State, Transition
-from pipeline.config.camera import Camera
+from pipeline.cameras.state import State
 from pipeline.gst import decoder_proof, decoding, jetson
-from pipeline.gst.camera import CameraRunner
 from pipeline.gst.decoder_proof import prove
 from pipeline.gst.decoder_survey import decoder_lines
 from pipeline.gst.decoders import hardware_decoders, refusal, software_decoder
 from pipeline.gst.formats import unnamed
 from plugins.element import elements_of
-from plugins.ledger import Ledger
-from plugins.line import Line
 from tests.support import ROOT
+from tests.support.decoded_cameras import Ran
 from tests.support.made_decoders import made_decoder, made_jetson
 
-CLIP = ROOT / "pipeline/gst/proofs/one_second.h264"
 H264 = "video/x-h264"
 pytestmark = pytest.mark.skipif(
     bool(hardware_decoders()), reason="this machine has hardware decoders of its own"
@@ -40,28 +34,6 @@ def no_proofs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     decoder_proof._proofs.clear()
     yield
     decoder_proof._proofs.clear()
-
-
-class Ran:
-    """A camera that read the clip to its end, to a fault, or until it said some words."""
-
-    def __init__(self, name: str, until: str = "end of file", **keys: Any) -> None:
-        self.changes: list[Transition] = []
-        over = threading.Event()
-
-        def on_change(change: Transition) -> None:
-            self.changes.append(change)
-            if until in change.reason or change.state == State.FAILED:
-                over.set()
-
-        spec = Camera.model_validate({"url": f"file:{CLIP}", "pace": "every_frame"} | keys)
-        ledger = Ledger(name)
-        runner = CameraRunner(name, spec, "fakesink", Line(ledger), on_change)
-        runner.start()
-        assert over.wait(60)
-        runner.stop()
-        self.decoded = ledger.counts()[0].decoded
-        self.reasons = [change.reason for change in self.changes]
 
 
 def test_nothing_is_tried_where_there_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +78,7 @@ def test_any_other_is_not_taken_and_that_is_said(
         monkeypatch.setattr(
             decoder_proof,
             "_decoded",
-            lambda name, media: expected if name == "avdec_h264" else whole(name, media),
+            lambda name, *how: expected if name == "avdec_h264" else whole(name, *how),
         )
     with made_decoder("vamadeh264dec", kind) as made:
         ran = Ran("gate", "in software", loop=True)
@@ -142,6 +114,7 @@ def test_a_device_that_is_named_is_taken_alone() -> None:
         assert [each.name for each in hardware_decoders("vaapi")] == ["vamadeh264dec"]
 
 
+@pytest.mark.slow
 def test_the_decoder_of_a_jetson_is_taken_with_its_converter() -> None:
     with made_jetson() as frames:
         jetson.register()

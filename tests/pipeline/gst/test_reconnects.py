@@ -60,9 +60,10 @@ def test_memory_is_given_back_now_and_then(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_reconnects_keep_no_memory() -> None:
-    program = [sys.executable, "-m", "tests.support.reconnected_camera", "60"]
-    done = subprocess.run(
-        program, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False
-    )
+    with MannersServer(Manners(read_clip(CLIP), images=2)) as server:
+        program = [sys.executable, "-m", "tests.support.reconnected_camera", server.url(), "60"]
+        done = subprocess.run(
+            program, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False
+        )
     assert done.returncode == 0, done.stderr[-2000:]
     assert float(done.stdout) < 4  # 0.5 measured; a graph alone takes 0.1

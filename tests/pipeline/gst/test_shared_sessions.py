@@ -23,6 +23,7 @@ from pipeline.config.camera import Camera
 from pipeline.gst.clips import Clip, read_clip
 from pipeline.gst.following import FollowingSession
 from pipeline.gst.session import Session
+from plugins.bindings import structure_of
 from plugins.ledger import Ledger
 from plugins.line import Line
 from tests.support import ROOT
@@ -183,7 +184,7 @@ class Pixels:
         for _ in range(6):
             sample = sink.emit("try-pull-sample", 10 * Gst.SECOND)
             assert sample is not None
-            shape = sample.get_caps().get_structure(0)
+            shape = structure_of(sample.get_caps())
             size = shape.get_value("height"), shape.get_value("width"), 3
             with sample.get_buffer().map(Gst.MapFlags.READ) as mapped:
                 yield np.frombuffer(mapped.data, np.uint8).reshape(size).copy()
