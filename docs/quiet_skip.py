@@ -23,6 +23,7 @@ from gi.repository import Gst
 from benchmarks.objects.identity import Numbered, judge
 from engines.agreement import IOU, overlaps
 from mirante.frame import FrameResult
+from plugins.bindings import structure_of
 from plugins.element import give_line
 from plugins.elements import register
 from plugins.ledger import Ledger
@@ -51,7 +52,7 @@ def analysed(clip: str, skip: int) -> Way:
     limit = RateLimit(FPS)
 
     def on_frame(pad: Gst.Pad, info: Gst.PadProbeInfo) -> Gst.PadProbeReturn:
-        pts, shape = info.get_buffer().pts, pad.get_current_caps().get_structure(0)
+        pts, shape = info.get_buffer().pts, structure_of(pad.get_current_caps())
         if not limit.admits(pts):
             return Gst.PadProbeReturn.DROP
         size = shape.get_int("width")[1], shape.get_int("height")[1]

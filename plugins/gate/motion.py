@@ -16,12 +16,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.placement import Size
 from plugins.colour.thermal import Window
 from plugins.gate.areas import around
 
 LONGEST = 160  # pixels of the longer side of what is looked at
 LEARN_S = 2.0  # until the averages are worth something
 LEARN_FRAMES = 8
+WEATHER_S = 15.0  # until rain is, at most: drops have fallen on few pixels by then
+_DROPS, _DRY_S = 3, 1.0  # groups at once, and how long there are fewer where it does not rain
 GAP_S = 5.0  # without a frame: the averages are of another time
 _QUICK_S, _SLOW_S = 0.12, 4.0
 _LOG = (32 * np.log2(np.arange(256) + 10.0)).astype(np.float32)  # 10: dark pixels are mostly noise
@@ -52,12 +55,19 @@ class Moved(NamedTuple):
     """The motion in one image.
 
     Attributes:
-        pixels: that move, in groups of a few at least.
-        is_learning: too little was seen before to say so.
+        pixels: that move, in groups of a few at least; none of the first images.
+        is_learning: too little was seen before to tell them from noise or rain.
     """
 
     pixels: int
     is_learning: bool = False
+
+
+def looked_at(size: Size) -> Size:
+    """Return the width and height to which frames of a size are sampled: twice those of a thumb."""
+    width, height = size
+    scale = max(2.0, max(height, width) / LONGEST)
+    return 2 * max(1, round(width / scale)), 2 * max(1, round(height / scale))
 
 
 def thumb_of(
@@ -75,9 +85,8 @@ def thumb_of(
         shares: (1, n), of each sample of a pixel in its luma; None where there is one sample.
     """
     height, width = luma.shape[:2]
-    scale = max(2.0, max(height, width) / LONGEST)
-    size = max(1, round(width / scale)), max(1, round(height / scale))
-    double = size[0] * 2, size[1] * 2
+    double = looked_at((width, height))
+    size = double[0] // 2, double[1] // 2
     # Of a small frame the mean of neighbours, which has less noise and is as quick; not of samples
     # of 16 bits, whose bytes may be the other way round.
     is_small = luma.dtype == np.uint8 and width <= 2 * double[0]
@@ -108,7 +117,9 @@ class Motion:
     _unlearnt_s: float  # since it last learnt
     _shade: Rows  # squared, of each neighbourhood: what its pixels may differ by
     _ages: NDArray[np.uint8] | None  # for how many frames there has been a group near each pixel
-    _is_scattered: bool
+    _groups: int  # of a few pixels at least, in the last image
+    _drops_s: float  # when there were last several
+    _is_learnt: bool  # what always moves is known
 
     def __init__(self) -> None:
         self._at_s = self._light_s = 0.0
@@ -131,7 +142,7 @@ class Motion:
             return Moved(0, True)
         self._frames += 1
         seen_s = now_s - self._began_s
-        is_learning = seen_s < LEARN_S or self._frames < LEARN_FRAMES
+        is_first = seen_s < LEARN_S or self._frames < LEARN_FRAMES
         slow_s = min(_SLOW_S, seen_s)
         cv2.accumulateWeighted(bright, self._quick, -np.expm1(-passed_s / _QUICK_S))
         cv2.accumulateWeighted(bright, self._slow, -np.expm1(-passed_s / slow_s))
@@ -142,13 +153,18 @@ class Motion:
         usual = cv2.scaleAdd(self.usual, _TIMES * _TIMES, self._shade)
         self.moving = squared > np.asarray(usual, np.float32)
         self._moves = cv2.countNonZero(self.moving.view(np.uint8))
-        self._unlearnt_s += 0.5 if is_learning else passed_s
-        if is_learning or self._frames % _EVERY == 0:
+        self._unlearnt_s += 0.5 if is_first else passed_s
+        if is_first or self._frames % _EVERY == 0:
             self._learn(squared, self._unlearnt_s, known)
             self._unlearnt_s = 0.0
-        if is_learning:
+        pixels = self._grouped(self._moves, now_s, passed_s)
+        if self._groups >= _DROPS:
+            self._drops_s = now_s
+        if is_first:
             return Moved(0, True)
-        return Moved(self._grouped(self._moves, now_s, passed_s))
+        # Once learnt it stays so: a shower that begins later is known by what it moves.
+        self._is_learnt |= now_s - self._drops_s >= _DRY_S or seen_s >= WEATHER_S
+        return Moved(pixels, not self._is_learnt)
 
     def follow(self, thumb: Thumb, now_s: float) -> None:
         """Take an image in which nothing moves into the averages alone. Such images come rarely, so
@@ -172,7 +188,8 @@ class Motion:
     def _begin(self, bright: Rows, now_s: float) -> None:
         self._began_s, self._frames, self._moves = now_s, 0, 0
         self._unlearnt_s = 0.0
-        self._is_scattered, self._ages = False, None
+        self._drops_s, self._is_learnt = float("-inf"), False
+        self._groups, self._ages = 0, None
         self._shade = np.zeros_like(bright)
         self._quick, self._slow = bright.copy(), bright.copy()
         self.usual = np.full_like(bright, _FLOOR)
@@ -198,7 +215,7 @@ class Motion:
         if known:
             self._leave_out(off, known)
         up_s = min(_UP_S, max(passed_s, (self._at_s - self._began_s) / _YOUNG))
-        if self._is_scattered:
+        if self._groups >= _SCATTERED:
             up_s = min(up_s, _SCATTERED_UP_S)
         up, down = min(1.0, passed_s / up_s), min(1.0, passed_s / _DOWN_S)
         np.maximum(off * up, off * down, out=off)
@@ -218,13 +235,13 @@ class Motion:
             self._light_s = now_s
         elif now_s - self._light_s >= _LIGHT_S:
             self._slow, self._light_s = self._quick.copy(), 0.0
-        before, self._ages, self._is_scattered = self._ages, None, False
+        before, self._ages, self._groups = self._ages, None, 0
         if count < _FEW:
             return 0
         _, labels, stats, _ = cv2.connectedComponentsWithStats(moving, connectivity=8)
         areas = np.asarray(stats[:, cv2.CC_STAT_AREA], np.int32)
         areas[0] = 0  # what does not move
-        self._is_scattered = bool(np.count_nonzero(areas >= _FEW) >= _SCATTERED)
+        self._groups = int(np.count_nonzero(areas >= _FEW))
         if passed_s > _TOGETHER_S:
             return int(areas[areas >= _SOME].sum())
         ages = self._aged(np.asarray(labels, np.int32), areas, before)

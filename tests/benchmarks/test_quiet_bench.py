@@ -75,6 +75,7 @@ def test_a_clip_in_which_nothing_moves_is_refused(tmp_path: Path) -> None:
         material_of(tmp_path / "still.mp4", 1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCENES)
 def test_a_scene_shows_what_its_truth_says(name: str, material: Material) -> None:
     frames = list(scene(name, material, SECONDS, FPS, 180))
@@ -191,7 +192,16 @@ def test_what_is_counted_of_a_run() -> None:
     assert (seen.looked_for("track"), seen.looked_for("motion")) == (20, 0)
 
 
+@pytest.mark.slow
+@pytest.mark.redis
+@pytest.mark.rtsp
+@pytest.mark.parametrize(
+    ("cameras", "levers"),
+    [(1, ("off", PEER)), pytest.param(2, ("off", "sleep", PEER), marks=pytest.mark.full)],
+)
 def test_a_scene_is_sent_and_seen_with_the_gate_and_without(
+    cameras: int,
+    levers: tuple[str, ...],
     clip: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -201,8 +211,7 @@ def test_a_scene_is_sent_and_seen_with_the_gate_and_without(
         monkeypatch.setattr(run, name, seconds)
     monkeypatch.chdir(tmp_path)  # where the clips of scenes are kept
     options: dict[str, Any] = {"height": 180, "seconds": 4, "json": tmp_path / "figures.json"}
-    levers = "off", "sleep", "regions", PEER
-    plan = Plan(clip, ("parked",), levers, cameras=2, model="test-boxes", fps=10, **options)
+    plan = Plan(clip, ("parked",), levers, cameras=cameras, model="test-boxes", fps=5, **options)
     run.run_bench(plan)
     [(scene_name, found)] = json.loads((tmp_path / "figures.json").read_text())["scenes"].items()
     assert scene_name == "parked"
@@ -214,7 +223,7 @@ def test_a_scene_is_sent_and_seen_with_the_gate_and_without(
         assert (figures["wakes_a_minute"] is None) == (lever == "off")
     assert found["off"]["found_percent"] == 100
     said = capsys.readouterr()
-    assert said.err.startswith("parked, 4 s: off, sleep, regions, frigate-like")
-    rows = said.out.splitlines()[-5:]
+    assert said.err.startswith(f"parked, 4 s: {', '.join(levers)}")
+    rows = said.out.splitlines()[-len(levers) - 1 :]
     assert [row.split()[:2] for row in rows[:-1]] == [["parked", name] for name in levers]
     assert "not Frigate" in rows[-1]

@@ -82,11 +82,14 @@ class Scene:
         random = np.random.default_rng(self.seed)
         street = _street(random) * self.light + 16
         grain = random.normal(0, self.noise / 2, (16, HEIGHT, WIDTH)).astype(np.float32)
+        twice = np.tile(grain, (1, 2, 2))  # of which any part of that size is the grain, shifted
         for number in range(int(seconds * fps)):
             image = street.copy()
             for draw in self.draw:
                 image = draw(image, number / fps, random)
-            image += np.roll(grain[number % 16], tuple(random.integers(0, 90, 2)), (0, 1))
+            up, left = random.integers(0, 90, 2)
+            top, first = HEIGHT - up, WIDTH - left
+            image += twice[number % 16, top : top + HEIGHT, first : first + WIDTH]
             yield number / fps, np.clip(image, 0, 255).astype(np.uint8)
 
 
@@ -110,14 +113,10 @@ def lamp(image: Grey, at_s: float, _random: np.random.Generator) -> Grey:
 
 def rain(image: Grey, _at_s: float, random: np.random.Generator) -> Grey:
     """Draw streaks, each in one frame."""
-    for x, y, long, bright in zip(
-        random.integers(0, WIDTH, 40),
-        random.integers(0, HEIGHT, 40),
-        random.integers(2, 7, 40),
-        random.uniform(8, 30, 40),
-        strict=True,
-    ):
-        image[y : y + long, x] += bright
+    x, y = random.integers(0, WIDTH, 40), random.integers(0, HEIGHT, 40)
+    long, bright = random.integers(2, 7, 40), random.uniform(8, 30, 40)
+    drop, below = np.nonzero(np.arange(6) < np.minimum(long, HEIGHT - y)[:, None])
+    np.add.at(image, (y[drop] + below, x[drop]), bright[drop].astype(np.float32))
     return image
 
 
