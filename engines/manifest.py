@@ -22,6 +22,7 @@ from pydantic import (
 from engines.fed import Channels, Fed
 from engines.found import Found
 from engines.head import Head, Part
+from engines.quick_yaml import read_quickly
 from engines.runtimes.names import BY_SUFFIX, REMOTE, SCHEMES, known_runtime
 from engines.runtimes.remote.server import Server
 from mirante.nearest import nearest
@@ -308,19 +309,28 @@ def _zoo() -> dict[str, Path]:
 
 def find(name: str) -> Manifest:
     """The manifest of a zoo model, or the one at a path that ends in .yaml or .yml."""
+    return read(path_of(name))
+
+
+def path_of(name: str) -> Path:
+    """Return the path of a manifest, as ``find`` looks for it.
+
+    Raises:
+        ManifestError: no such model.
+    """
     if name.endswith((".yaml", ".yml")):
-        return read(Path(name))
+        return Path(name)
     known = _zoo()
     if name not in known:
         hint = nearest(name, known, "the zoo has")
         raise ManifestError(f'no model "{name}"; {hint}, or the path of a manifest (.yaml)')
-    return read(known[name])
+    return known[name]
 
 
 def read(path: Path) -> Manifest:
     """Reads and checks one manifest."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = read_quickly(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ManifestError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:

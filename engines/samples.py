@@ -44,6 +44,11 @@ class Samples:
         """Wait for enough samples; return whether they came in time."""
         return self._full.wait(timeout_s)
 
+    @property
+    def share(self) -> float:
+        """Of enough, 0 to 1."""
+        return min(len(self._taken) / self._count, 1.0)
+
     def taken(self) -> list[NDArray[np.uint8]]:
         """Return the samples taken so far."""
         with self._lock:

@@ -1,8 +1,9 @@
 """One build in a process of its own: ``python -m engines.builder REQUEST.json``.
 
-Progress is told on standard output, one JSON object a line: ``{"share": 0.4, "doing": "…"}``, and
-at the end ``{"key": …, "manifest": …, "fresh": …}`` or ``{"failed": …, "kind": …}`` with status 1.
-With ``--contest`` the file is a ``Contest``, and the end is ``{"verdict": …}``.
+Progress is told on standard output, one JSON object a line: ``{"share": 0.4, "doing": "…"}``, with
+``null`` for a share that nobody knows, and at the end ``{"key": …, "manifest": …, "fresh": …}`` or
+``{"failed": …, "kind": …}`` with status 1. With ``--contest`` the file is a ``Contest``, and the
+end is ``{"verdict": …}``.
 """
 
 from __future__ import annotations
@@ -68,8 +69,8 @@ def _contest(text: str) -> dict[str, Any]:
     return {"verdict": msgspec.to_builtins(hold(Contest.from_json(text), _progress))}
 
 
-def _progress(share: float, words: str) -> None:
-    _tell(share=round(share, 3), doing=words)
+def _progress(share: float | None, words: str) -> None:
+    _tell(share=None if share is None else round(share, 3), doing=words)
 
 
 def _tell(**said: Any) -> None:

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from engines.builder import derived
-from engines.builder.builders import BuildError, GpuBuilder, Options, Told
+from engines.builder.builders import BuildError, GpuBuilder, Options, Told, between
 from engines.builder.frames import Rgb, identity, in_frame, named, read_pictures
 from engines.builder.gate import Pair, judge, runs_here
 from engines.builder.key import Wanted, wanted
@@ -29,8 +29,10 @@ from engines.store.engines import Engine
 
 __all__ = ["Engine", "ParityError", "Request", "build", "find", "list_engines", "prove"]
 
+_PREPARED, _BUILT = 0.2, 0.9  # shares of a build: TensorRT takes most of it
 
-def _silent(_share: float, _words: str) -> None:
+
+def _silent(_share: float | None, _words: str) -> None:
     pass
 
 
@@ -58,7 +60,8 @@ def build(request: Request, told: Told = _silent) -> Engine:
 
     Args:
         request: what is wanted.
-        told: called with the share done, 0 to 1, and what is being done.
+        told: called with the share done, 0 to 1, and what is being done; None for the share
+            where nothing tells how far it is.
 
     Raises:
         ValueError, ModelUnavailableError: there is no such model, runtime or file of images.
@@ -72,7 +75,7 @@ def build(request: Request, told: Told = _silent) -> Engine:
         identity(request.frames)  # a mistake in it is told also where nothing is left to compare
     if (engine := _kept(want)) is not None:
         return _proved_here(want, engine)
-    told(0.0, "waiting for its turn")
+    told(None, "waiting for its turn")
     with writing(shelf.shelf()), shelf.locked(want.key):
         share = Share(request.store, want.key)
         if (engine := _found(want, share)) is not None:
@@ -167,17 +170,17 @@ def _make(want: Wanted, part: Path, told: Told) -> Engine:
     with TemporaryDirectory(prefix="scratch-", dir=part) as scratch:
         graph = Path(scratch) / "graph.onnx"
         prepared = prepare(
-            want.manifest, want.path, request, pictures, calibration, _between(told, 0.0, 0.4)
+            want.manifest, want.path, request, pictures, calibration, between(told, 0.0, _PREPARED)
         )
-        load_onnx().save(prepared.model, str(graph))
         parity: dict[str, Any] = {"graph": None, "engine": None}
         here = runs_here(want.builder, want.facts["device"])
-        if not here:
-            told(0.4, "comparing the graph with its source")
-            found = _judge(want, prepared, graph, "onnxruntime", where, pictures)
-            parity["graph"] = found.to_dict()
+        prepared, found = _agreeing(want, prepared, graph, here, where, pictures, told)
+        parity["graph"] = None if found is None else found.to_dict()
         work = _Work(want, prepared, graph, part / f"engine{want.builder.suffix}", where, pictures)
-        said, notes, report = work.done(here, told)
+        try:
+            said, notes, report = work.done(here, told)
+        except ParityError as error:
+            raise _with_notes(error, prepared) from error
     parity["engine"] = None if report is None else report.to_dict()
     derived.write(part, _manifest(want, prepared.input, request.runtime, work.engine))
     about = {
@@ -187,7 +190,7 @@ def _make(want: Wanted, part: Path, told: Told) -> Engine:
         "file": work.engine.name,
         "input": prepared.input.model_dump(mode="json"),
         "request": _told_request(request),
-        "built": datetime.now(UTC).isoformat(timespec="seconds"),
+        "built": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "seconds": round(time.monotonic() - started, 2),
         "notes": [*prepared.notes, *notes],
         "parity": parity,
@@ -195,6 +198,37 @@ def _make(want: Wanted, part: Path, told: Told) -> Engine:
     made = shelf.publish(want.key, part, about)
     told(1.0, "done")
     return made
+
+
+def _agreeing(
+    want: Wanted,
+    prepared: Prepared,
+    graph: Path,
+    here: bool,
+    where: str,
+    pictures: Sequence[Rgb],
+    told: Told,
+) -> tuple[Prepared, Report | None]:
+    """Write the graph to build: with as many layers in int8 or fp8 as the gate lets through.
+
+    Where the engine can run here, the last graph there is to try is not judged: the engine is.
+    """
+    while True:
+        load_onnx().save(prepared.model, str(graph))
+        if here and prepared.gentler is None:
+            return prepared, None
+        told(None, "comparing the graph with its source")
+        try:
+            return prepared, _judge(want, prepared, graph, "onnxruntime", where, pictures)
+        except ParityError as error:
+            if prepared.gentler is None:
+                raise _with_notes(error, prepared) from error
+            prepared = prepared.gentler()
+
+
+def _with_notes(error: ParityError, prepared: Prepared) -> ParityError:
+    """Say with the figures which layers stayed as they were in vain."""
+    return ParityError("; ".join([str(error), *prepared.notes]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +265,7 @@ class _Work:
             said["structure"] = structure_of(self.prepared.model)
             old = self._alike(said["structure"]) if here else None
             if old is not None:
-                told(0.5, f"giving engine {old.key} these weights")
+                told(None, f"giving engine {old.key} these weights")
                 try:
                     self._refit(old)
                     return {**said, "refitted": old.key}, notes, self._judged(here, told)
@@ -269,12 +303,12 @@ class _Work:
             dla=request.dla,
             timings=builder.timings() if here and isinstance(builder, GpuBuilder) else None,
         )
-        builder.build(self.graph, self.engine, options, _between(told, 0.5, 0.9))
+        builder.build(self.graph, self.engine, options, between(told, _PREPARED, _BUILT))
 
     def _judged(self, here: bool, told: Told) -> Report | None:
         if not here:
             return None
-        told(0.9, "comparing the engine with its source")
+        told(None, "comparing the engine with its source")
         runtime = self.want.request.runtime
         return _judge(self.want, self.prepared, self.engine, runtime, self.where, self.pictures)
 
@@ -333,8 +367,3 @@ def _told_request(request: Request) -> dict[str, Any]:
     if model.endswith((".yaml", ".yml")):
         model = str(Path(model).resolve())
     return {**asdict(request), "model": model, "store": None, **hidden}
-
-
-def _between(told: Told, low: float, high: float) -> Told:
-    """Tells of a part as of a share of the whole."""
-    return lambda share, words: told(low + (high - low) * min(max(share, 0.0), 1.0), words)

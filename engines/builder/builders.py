@@ -19,7 +19,8 @@ BUILDERS = {
 
 Precision = Literal["fp32", "fp16", "int8", "fp8"]
 Shape = tuple[int, ...]
-Told = Callable[[float, str], None]  # share done in 0..1, and what is being done
+# The share done in 0..1, None where nothing tells how far it is, and what is being done.
+Told = Callable[[float | None, str], None]
 
 
 class BuildError(RuntimeError):
@@ -97,6 +98,16 @@ class GpuBuilder(Builder, Protocol):
         Raises:
             BuildError: it cannot be; nothing is written.
         """
+
+
+def between(told: Told, low: float, high: float, lead: str = "") -> Told:
+    """Tells of a part as of a share of the whole; its words with ``lead`` before them."""
+
+    def part(share: float | None, words: str) -> None:
+        whole = None if share is None else low + (high - low) * min(max(share, 0.0), 1.0)
+        told(whole, lead + words)
+
+    return part
 
 
 def builder_of(runtime: str) -> Builder:

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from engines.builder.build import build
-from engines.builder.builders import Precision, Told
+from engines.builder.builders import Precision, Told, between
 from engines.builder.frames import Rgb, identity, read_pictures
 from engines.builder.request import Contest, Request
 from engines.files import digest_of
@@ -66,7 +66,7 @@ def hold(contest: Contest, told: Told) -> Verdict:
 
     Args:
         contest: the model, and the images.
-        told: called with the share done, 0 to 1, and what is being done.
+        told: as of ``build``.
 
     Raises:
         as ``engines.load``, where the model does not run as it is.
@@ -79,9 +79,10 @@ def hold(contest: Contest, told: Told) -> Verdict:
     passes = False  # something failed that need not fail again
     for place, request in enumerate(asked, 1):
         way = Measured(runtime=request.runtime, precision=request.precision)
-        told((place - 1) / (len(asked) + 1), f"building {way.name}")
+        begin, end = (place - 1) / (len(asked) + 1), place / (len(asked) + 1)
+        told(begin, f"building {way.name}")
         try:
-            engine = build(request)
+            engine = build(request, between(told, begin, end, f"{way.name}: "))
             models[place] = load(str(engine.manifest))
             models[place](images[0])
             way = replace(way, engine=engine.key)
@@ -90,9 +91,9 @@ def hold(contest: Contest, told: Told) -> Verdict:
             passes = passes or isinstance(error, OSError | MemoryError)
             way = replace(way, words=" ".join(str(error).split()) or type(error).__name__)
         ways.append(way)
-    share = len(asked) / (len(asked) + 1)
     # On a busy machine this takes long: progress is reported, so that it does not seem to hang.
-    costs = measure(models, images, told=lambda: told(share, "measuring"))
+    last = between(told, len(asked) / (len(asked) + 1), 1.0)
+    costs = measure(models, images, told=lambda share: last(share, "measuring"))
     measured = tuple(replace(way, ms=costs.get(place)) for place, way in enumerate(ways))
     facts = _facts(contest)
     verdict = Verdict(
@@ -111,7 +112,7 @@ def measure(
     models: Mapping[int, Runs],
     images: Sequence[Rgb],
     seconds: float = _SECONDS,
-    told: Callable[[], None] = lambda: None,
+    told: Callable[[float], None] = lambda _: None,
 ) -> dict[int, float]:
     """Return each model's median processor time per frame, in milliseconds.
 
@@ -122,10 +123,11 @@ def measure(
         models: loaded, by number; each is run once before it counts.
         images: taken in turn.
         seconds: of processor time, after which no further round begins; five rounds are run.
-        told: called before each model that runs for the first time, and each round.
+        told: called before each model that runs for the first time, and each round, with the
+            share done.
     """
     for model in models.values():
-        told()
+        told(0.0)
         model(images[0])
     taken: dict[int, list[float]] = {number: [] for number in models}
     began_s = time.process_time()
@@ -133,7 +135,7 @@ def measure(
         spent_s = time.process_time() - began_s
         if done >= _ROUNDS[1] or (done >= _ROUNDS[0] and spent_s > seconds):
             break
-        told()
+        told(max(done / _ROUNDS[1], min(done / _ROUNDS[0], spent_s / max(seconds, 1e-9))))
         for number, model in models.items():
             before_s = time.process_time()
             model(rgb)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,16 +14,21 @@ from engines.runtimes import TensorInfo
 Feeds = Mapping[str, NDArray[Any]]
 
 
-def run(model: Any, feeds: Feeds) -> dict[str, NDArray[Any]]:
-    """Every output of a model in memory, by ONNX Runtime on one thread."""
+def opened(model: Any) -> Any:
+    """A session of ONNX Runtime for a model in memory, on one thread."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what fails is raised
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
+    return onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
+
+
+def run(model: Any, feeds: Feeds) -> dict[str, NDArray[Any]]:
+    """Every output of a model in memory, by ONNX Runtime on one thread."""
+    session = opened(model)
     names = [output.name for output in model.graph.output]
     return dict(zip(names, session.run(names, dict(feeds)), strict=True))
 
@@ -40,6 +45,14 @@ def clone(model: Any) -> Any:
     """A copy."""
     copy = load_onnx().ModelProto()
     copy.CopyFrom(model)
+    return copy
+
+
+def with_names(model: Any) -> Any:
+    """A copy in which each node has a name."""
+    copy = clone(model)
+    for index, node in enumerate(copy.graph.node):
+        node.name = node.name or f"node.{index}"
     return copy
 
 
@@ -75,3 +88,27 @@ def shape_of(info: Any) -> tuple[int | None, ...]:
         dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else None
         for dim in info.type.tensor_type.shape.dim
     )
+
+
+def bodies_of(node: Any) -> Iterator[Any]:
+    """Yield the graphs inside a node: what a loop repeats, or the ways of a choice."""
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
+
+
+def names_read(graph: Any) -> set[str]:
+    """Return what nodes read, also those in bodies, of the graph around or not; and outputs."""
+    names = {name for node in graph.node for name in node.input}
+    names |= {output.name for output in graph.output}
+    return names.union(*(names_read(body) for node in graph.node for body in bodies_of(node)))
+
+
+def drop_unread_constants(graph: Any) -> None:
+    """Take out the constants that nothing reads, also of the inputs where those list them."""
+    unread = {tensor.name for tensor in graph.initializer} - names_read(graph)
+    for listed in (graph.initializer, graph.input):
+        kept = [each for each in listed if each.name not in unread]
+        del listed[:]
+        listed.extend(kept)

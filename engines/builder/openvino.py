@@ -37,14 +37,14 @@ class OpenvinoBuilder:
         """
         cpu_only(options.target)
         openvino = _openvino()
-        told(0.0, "converting")
+        told(None, "converting")
         try:
             # openvino.convert_model would report each call to Google, from a fork of this process.
             model = openvino.Core().read_model(str(onnx))
         except Exception as error:  # its frontends raise what they raise
             said = " ".join(str(error).split())
             raise BuildError(f"{onnx}: OpenVINO cannot convert it: {said:.400}") from error
-        told(0.6, "writing")
+        told(None, "writing")
         openvino.save_model(model, str(out), compress_to_fp16=False)
         told(1.0, "built")
 

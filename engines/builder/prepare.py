@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,22 @@ from numpy.typing import NDArray
 from engines.builder.builders import BuildError, Shape, Told
 from engines.builder.fold import fold
 from engines.builder.frames import Rgb
-from engines.builder.graphs import infos_of, inputs_of, shape_of, with_constants
+from engines.builder.gpu_options import CALIBRATED
+from engines.builder.graphs import (
+    Feeds,
+    infos_of,
+    inputs_of,
+    shape_of,
+    with_constants,
+    with_names,
+)
 from engines.builder.onnx_file import load_onnx
 from engines.builder.precision import to_float16
 from engines.builder.quantise import to_int8
 from engines.builder.quantise_fp8 import OPSET as FP8_OPSET
 from engines.builder.quantise_fp8 import to_fp8
 from engines.builder.request import Request
+from engines.builder.sensitivity import Quantised
 from engines.builder.shapes import batched, modern, shaped
 from engines.builder.simplify import simplified
 from engines.builder.tail import check_tail
@@ -29,8 +38,11 @@ from engines.placement import place
 from engines.preprocess import Preprocessor
 
 # Raised when the same source would give another graph.
-RECIPE = 2
-_TRIED = 4  # images on which batches and float16 are tried out
+RECIPE = 4
+_TRIED = 4  # images on which batches, float16 and fewer bits are tried out
+# Layers with less stay as they are, in dB; more where the gate refuses what comes of it. A layer in
+# fp8 has some 28 by the bits of its numbers alone.
+LEAST_DB = (20.0, 25.0, 30.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +54,14 @@ class Prepared:
         input: what is fed to it.
         profiles: least, likeliest and largest shape of each input with a dynamic axis.
         notes: what was not done to it, and why.
+        gentler: makes one with fewer layers in int8 or fp8; None where there is none to try.
     """
 
     model: Any
     input: Input
     profiles: dict[str, tuple[Shape, Shape, Shape]]
     notes: tuple[str, ...] = ()
+    gentler: Callable[[], Prepared] | None = None
 
 
 def prepare(
@@ -72,6 +86,40 @@ def prepare(
         BuildError: the network cannot be what is wanted; says why and what helps.
         ImportError: a library of the extra ``build`` is missing.
     """
+    model, inner, tried, notes = _plain(manifest, path, request, pictures, told)
+    if request.precision == "fp16":
+        told(None, "converting to float16")
+        model = to_float16(model, tried)
+    elif request.precision == "int8":
+        told(0.4, f"calibrating int8 on {len(calibration)} pictures")
+        model = with_names(model)
+        small = to_int8(model, (feeds_of(model, inner, rgb) for rgb in calibration))
+    elif request.precision == "fp8":
+        told(None, "converting to float16")
+        model = with_names(to_float16(modern(model, FP8_OPSET), tried))
+        told(0.6, f"calibrating fp8 on {len(calibration)} pictures")
+        small = to_fp8(model, (feeds_of(model, inner, rgb) for rgb in calibration))
+
+    def finished(made: Any, *more: str) -> Prepared:
+        fed = inner
+        if request.folds:
+            told(0.9, "putting the preprocessing into the graph")
+            update = {"frame": request.frame, "extra": inner.extra}
+            resizing = manifest.input.model_copy(update=update)
+            made, fed = fold(made, resizing if request.frame else inner)
+        return Prepared(made, fed, _profiles(made, request.pictures), (*notes, *more))
+
+    if request.precision not in CALIBRATED:
+        return finished(model)
+    told(0.8, f"measuring what layers lose in {request.precision}")
+    few = [feeds_of(model, inner, rgb) for rgb in calibration[:_TRIED]]
+    return _gentle(Quantised(model, small), few, request, finished)
+
+
+def _plain(
+    manifest: Manifest, path: Path, request: Request, pictures: Sequence[Rgb], told: Told
+) -> tuple[Any, Input, list[Feeds], list[str]]:
+    """Return the network in float32, what it is fed, that for a few images, and notes."""
     told(0.0, "reading the network")
     model = _read(path)
     _check_inputs(manifest, model)
@@ -80,7 +128,7 @@ def prepare(
     model, inner = _without_constants(model, inner_input(manifest.input, request))
     told(0.1, "simplifying")
     model = _sized(model, inner, request)
-    tried = [feeds_of(model, inner, rgb) for rgb in pictures[:_TRIED]]
+    tried: list[Feeds] = [feeds_of(model, inner, rgb) for rgb in pictures[:_TRIED]]
     notes: list[str] = []
     model = simplified(model, tried[0] if tried else None, notes.append)
     for words in notes:
@@ -90,23 +138,34 @@ def prepare(
     if request.pictures > 1:
         told(0.2, f"making it take {request.pictures} images per call")
         model = batched(model, tried)
-    if request.precision == "fp16":
-        told(0.4, "converting to float16")
-        model = to_float16(model, tried)
-    elif request.precision == "int8":
-        told(0.4, f"calibrating int8 on {len(calibration)} pictures")
-        model = to_int8(model, (feeds_of(model, inner, rgb) for rgb in calibration))
-    elif request.precision == "fp8":
-        told(0.4, "converting to float16")
-        half = to_float16(modern(model, FP8_OPSET), tried)
-        told(0.6, f"calibrating fp8 on {len(calibration)} pictures")
-        model = to_fp8(half, (feeds_of(half, inner, rgb) for rgb in calibration))
-    fed = inner
-    if request.folds:
-        told(0.9, "putting the preprocessing into the graph")
-        resizing = manifest.input.model_copy(update={"frame": request.frame, "extra": inner.extra})
-        model, fed = fold(model, resizing if request.frame else inner)
-    return Prepared(model, fed, _profiles(model, request.pictures), tuple(notes))
+    return model, inner, tried, notes
+
+
+def _gentle(
+    quantised: Quantised,
+    feeds: Sequence[Feeds],
+    request: Request,
+    finished: Callable[..., Prepared],
+) -> Prepared:
+    """Keep the layers that lose most as they are, and more of them when asked again."""
+    heard = quantised.signal_to_noise(feeds)
+    wide = "float16" if request.precision == "fp8" else "float32"
+    choices = [frozenset(name for name, db in heard.items() if db < least) for least in LEAST_DB]
+    choices = [kept for kept in dict.fromkeys(choices) if len(kept) < len(heard) or not kept]
+    if not choices:
+        raise BuildError(
+            f"{request.precision}: rounding drowns all {len(heard)} layers (signal to noise below "
+            f"{LEAST_DB[0]:.0f} dB), nothing to gain"
+        )
+
+    def step(place: int) -> Prepared:
+        kept = choices[place]
+        words = f"{len(kept)} of {len(heard)} layers stay {wide}, as they lose most"
+        made = finished(quantised.without(kept), *([words] if kept else []))
+        more = place + 1 < len(choices)
+        return replace(made, gentler=(lambda: step(place + 1)) if more else None)
+
+    return step(0)
 
 
 def feeds_of(model: Any, spec: Input, rgb: Rgb) -> dict[str, NDArray[Any]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engines.builder.builders import BuildError
-from engines.builder.graphs import Feeds, clone
+from engines.builder.graphs import Feeds, with_names
 from engines.builder.onnx_file import load_onnx
 from engines.builder.quiet import quiet
 
@@ -35,9 +35,7 @@ def to_int8(model: Any, feeds: Iterable[Feeds]) -> Any:
     onnx = load_onnx()
     if not any(node.op_type in OPERATORS for node in model.graph.node):
         raise BuildError(f"int8: the network has none of {', '.join(OPERATORS)}, nothing to gain")
-    model = clone(model)
-    for index, node in enumerate(model.graph.node):
-        node.name = node.name or f"node.{index}"
+    model = with_names(model)
     with tempfile.TemporaryDirectory(prefix="mirante-int8-") as folder:
         source, made = Path(folder) / "model.onnx", Path(folder) / "int8.onnx"
         onnx.save(model, source)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.builder.builders import BuildError
-from engines.builder.graphs import Feeds, clone
+from engines.builder.graphs import Feeds, clone, drop_unread_constants, with_names
 from engines.builder.onnx_file import load_onnx
 from engines.builder.quantise import sensitive
 
@@ -57,9 +57,7 @@ def to_fp8(model: Any, feeds: Iterable[Feeds]) -> Any:
         ImportError: onnx or onnxruntime is missing.
         BuildError: there is nothing to quantise, or it cannot be run.
     """
-    model = clone(model)
-    for index, node in enumerate(model.graph.node):
-        node.name = node.name or f"node.{index}"
+    model = with_names(model)
     layers = _layers(model)
     if not layers:
         raise BuildError(
@@ -68,7 +66,6 @@ def to_fp8(model: Any, feeds: Iterable[Feeds]) -> Any:
         )
     largest = _largest(model, {str(layer.node.input[0]) for layer in layers}, feeds)
     _Pairs(model, largest).put(layers)
-    load_onnx().checker.check_model(model)
     return model
 
 
@@ -160,10 +157,7 @@ class _Pairs:
             nodes += [*self._before.get(node.name, ()), node]
         del self._graph.node[:]
         self._graph.node.extend(nodes)
-        used = {name for node in self._graph.node for name in node.input}
-        kept = [tensor for tensor in self._graph.initializer if tensor.name in used]
-        del self._graph.initializer[:]
-        self._graph.initializer.extend(kept)
+        drop_unread_constants(self._graph)
 
     def _activation(self, name: str, before: str) -> str:
         make_node = load_onnx().helper.make_node

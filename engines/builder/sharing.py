@@ -50,7 +50,7 @@ class Share:
                 there = self._folder / self._key / ABOUT
                 turn = Turn(self._folder, self._key)
                 try:
-                    stack.enter_context(turn.taken(there.is_file, lambda words: told(0.0, words)))
+                    stack.enter_context(turn.taken(there.is_file, lambda words: told(None, words)))
                 except OSError as error:
                     self._lose(error)
             yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from engines.builder.onnx_file import load_onnx
 
 TOLERANCE = 1e-3  # of an output's magnitude; fused and batched layers add up otherwise
 _ROUNDS = 20  # padding that follows from the size is known one layer further each time
+# Read sizes, or hold graphs whose nodes may: without these a further round finds nothing to fold.
+_OF_SIZES = {"Shape", "Size", "If", "Loop", "Scan"}
 _SIDE = 64  # of a side or size that the graph leaves open
 _SORTING = ("TopK", "NonMaxSuppression", "Unique")
 
@@ -40,13 +43,9 @@ def simplified(model: Any, feeds: Feeds | None = None, say: Say = lambda _words:
     except ImportError as error:
         raise ImportError('onnxslim is missing; pip install "mirante[build]"') from error
     try:
-        slim = clone(model)
-        for _ in range(_ROUNDS):
-            before = len(slim.graph.node)
-            slim = onnxslim.slim(_inferred(slim), no_shape_infer=True)
-            if len(slim.graph.node) == before:
-                break
-        slim = _inferred(slim)
+        slim = load_onnx().ModelProto.FromString(
+            _slimmed(model.SerializeToString(deterministic=True), onnxslim.slim)
+        )
     except Exception as error:  # of onnxslim and onnx, which have no common ground
         said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BuildError(f"the graph cannot be simplified: {said}") from error
@@ -54,6 +53,23 @@ def simplified(model: Any, feeds: Feeds | None = None, say: Say = lambda _words:
         say(f"onnxslim made another network of it ({wrong}), so the graph stays as it was")
         return _inferred(clone(model))
     return slim
+
+
+@lru_cache(maxsize=4)
+def _slimmed(data: bytes, slim: Callable[..., Any]) -> bytes:
+    """Return a model's file, simplified.
+
+    It takes most of a build on a CPU, and who builds one engine of a graph often builds the next.
+    """
+    model = load_onnx().ModelProto.FromString(data)
+    for _ in range(_ROUNDS):
+        before = len(model.graph.node)
+        model = slim(_inferred(model), no_shape_infer=True)
+        left = [node.op_type for node in model.graph.node]
+        if len(left) == before or _OF_SIZES.isdisjoint(left):
+            break
+    file: bytes = _inferred(model).SerializeToString(deterministic=True)
+    return file
 
 
 def noise(model: Any) -> dict[str, NDArray[Any]]:

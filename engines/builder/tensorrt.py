@@ -126,6 +126,7 @@ class TensorrtBuilder:
                 timings = Timings(config, options.timings)
             progress = progress_of(trt, told)
             config.progress_monitor = progress.monitor
+            told(None, "building")  # until the library tells how far it is
             plan = builder.build_serialized_network(network, config)
             progress.raise_what_stopped_it()
             if plan is None:

@@ -92,6 +92,8 @@ def tried(
     """
     if not pictures:
         return None
+    if len(pictures) < FEWEST:
+        return Trial(0, (), (), None)
     spec = manifest.input
     is_pixels = session.inputs[spec.name].dtype.kind in "iu"
     ways = [spec, *_authors(spec, is_pixels, family), *_values(spec, is_pixels)]

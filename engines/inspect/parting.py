@@ -84,13 +84,15 @@ def difference(name: str, expected: NDArray[Any], got: NDArray[Any]) -> Differen
         return Difference(name, np.inf, f"shape {expected.shape} against {got.shape}")
     a, b = expected.astype(np.float64), got.astype(np.float64)
     finite = np.isfinite(a) & np.isfinite(b)
-    unlike = int((~finite & ~((a == b) | (np.isnan(a) & np.isnan(b)))).sum())
-    if unlike:
-        return Difference(name, np.inf, f"{unlike} of {a.size} values are finite in one alone")
-    if not finite.any():
+    if not finite.all():
+        unlike = int((~finite & ~((a == b) | (np.isnan(a) & np.isnan(b)))).sum())
+        if unlike:
+            return Difference(name, np.inf, f"{unlike} of {a.size} values are finite in one alone")
+        a, b = a[finite], b[finite]
+    if not a.size:
         return Difference(name, 0.0, "no finite value")
-    gap = float(np.abs(a[finite] - b[finite]).max())
-    magnitude = float(np.abs(a[finite]).max())
+    gap = float(np.abs(a - b).max())
+    magnitude = float(np.abs(a).max())
     relative = gap / magnitude if magnitude else (np.inf if gap else 0.0)
     return Difference(name, relative, f"{relative:.2g} ({gap:.3g} of {magnitude:.3g})")
 

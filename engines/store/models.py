@@ -172,10 +172,15 @@ def show(name: str) -> tuple[Manifest, Listing]:
         ManifestError: no such model.
     """
     manifest = find(name)
+    return manifest, listing_of(manifest)
+
+
+def listing_of(manifest: Manifest) -> Listing:
+    """Return where the file of a model is now."""
     found = next(((p, path) for p, path in _places(manifest) if path.is_file()), None)
     place, path = found or ("server" if manifest.server else None, None)
     size = path.stat().st_size if path else manifest.bytes
-    return manifest, Listing(
+    return Listing(
         manifest.name, manifest.tasks, manifest.summary, manifest.licence, size, place, path
     )
 

@@ -239,17 +239,19 @@ def _progress(name: str) -> Iterator[Told]:
     columns = (TextColumn(name), BarColumn(), TextColumn("{task.fields[doing]}"))
     with Progress(*columns, TimeElapsedColumn(), transient=True) as bar:
         task = bar.add_task(name, total=1.0, doing="")
+        # A step of which nobody knows how far it is leaves the bar where it was.
         yield lambda share, words: bar.update(task, completed=share, doing=words)
 
 
 def _lines(name: str) -> Told:
     said: set[str] = set()
 
-    def show_steps(share: float, words: str) -> None:
+    def show_steps(share: float | None, words: str) -> None:
         # Builders come back to the same steps a hundred times.
         if words not in said:
             said.add(words)
-            typer.echo(f"{name}: {share * 100:3.0f} % {words}", err=True)
+            percent = "     " if share is None else f"{share * 100:3.0f} %"
+            typer.echo(f"{name}: {percent} {words}", err=True)
 
     return show_steps
 

@@ -10,7 +10,8 @@ import yaml
 
 import engines.manifest
 from engines.found import TASKS
-from engines.manifest import WEIGHTS, ZOO, ManifestError, find, read, zoo_names
+from engines.manifest import WEIGHTS, ZOO, ManifestError, find, path_of, read, zoo_names
+from engines.quick_yaml import read_quickly
 from engines.store import models as store
 
 OWN = sorted(path.stem for path in WEIGHTS.glob("*.yaml"))
@@ -187,13 +188,18 @@ def test_every_error_is_told_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("- a", "expected keys and values, got list"), ("a: [", "not YAML"), (None, "No such file")],
+    [
+        ("- a", "expected keys and values, got list"),
+        ("a: [", "not YAML: while parsing a flow node.* line 1, column 5:\n +a: \\["),
+        pytest.param("[" * 99_999, "lists and mappings are nested too deep", id="deep"),
+        (None, "No such file"),
+    ],
 )
 def test_what_is_no_manifest_at_all(tmp_path: Path, text: str | None, message: str) -> None:
     path = tmp_path / "m.yaml"
     if text is not None:
         path.write_text(text)
-    with pytest.raises(ManifestError, match=f"{re.escape(str(path))}: {message}"):
+    with pytest.raises(ManifestError, match=f"(?s){re.escape(str(path))}: {message}"):
         find(str(path))
 
 
@@ -265,3 +271,9 @@ def test_a_manifest_that_is_no_text_names_itself(tmp_path: Path) -> None:
     path.write_bytes("summary: Gehölz".encode("latin-1"))
     with pytest.raises(ManifestError, match=r"latin\.yaml: byte 12 is not UTF-8 text"):
         read(path)
+
+
+def test_what_is_read_quickly_is_what_yaml_says() -> None:
+    for name in zoo_names():
+        text = path_of(name).read_text(encoding="utf-8")
+        assert read_quickly(text) == yaml.safe_load(text)

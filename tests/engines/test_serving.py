@@ -214,7 +214,10 @@ def test_of_a_model_on_crops_the_crops_are_kept(tmp_path: Path, models: Models) 
     first = grid(tmp_path, "first")
     stage, crops = InferStage(first, models=models), InferStage("face", on="red", models=models)
     samples = models.collect("face", 1, 0.0)
-    crops(RED, stage(RED, blank()))
+    rgb = np.zeros((64, 96, 3), np.uint8)
+    rgb[:16, :16, 0] = 255
+    frame = Frame(rgb)
+    crops(frame, stage(frame, blank()))
     (picture,) = samples.taken()
     assert picture.shape[0] <= 64
     assert picture.shape[1] < 96
@@ -235,6 +238,7 @@ def test_an_earlier_swap_is_put_back_before_and_behind_the_first_stage(
         models.restore(first, second, (first,))
 
 
+@pytest.mark.slow
 def test_an_engine_that_was_never_proved_passes_its_gate_before_it_serves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, models: Models
 ) -> None:
@@ -244,7 +248,7 @@ def test_an_engine_that_was_never_proved_passes_its_gate_before_it_serves(
     from engines.store.engines import get, note
 
     monkeypatch.setenv("MIRANTE_HOME", str(tmp_path / "home"))
-    engine = build(Request(model="face", runtime="onnxruntime"))
+    engine = build(Request(model="face", runtime="onnxruntime", parity_frames=2))
     parity = {"graph": engine.about["parity"]["engine"], "engine": None}
     runs = str(note(engine.key, {"parity": parity}).manifest)  # as if built for a device elsewhere
     stage = InferStage("face", models=models)
@@ -257,6 +261,7 @@ def test_an_engine_that_was_never_proved_passes_its_gate_before_it_serves(
     assert stage.model.manifest.folder == engine.folder
 
 
+@pytest.mark.slow
 def test_a_stage_that_comes_during_a_swap_runs_what_the_others_run(
     tmp_path: Path, models: Models
 ) -> None:

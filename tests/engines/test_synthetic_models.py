@@ -17,6 +17,14 @@ from pipeline.cameras.synthetic import picture, truth
 
 SIZES = [(640, 360), (1280, 720), (320, 240), (640, 480)]
 FRAMES = (0, 7, 41, 500)
+EACH = pytest.mark.parametrize(  # every frame of one size, and one of every size
+    ("n", "size"),
+    [
+        pytest.param(n, size, marks=() if n == 7 or size == SIZES[0] else pytest.mark.full)
+        for n in FRAMES
+        for size in SIZES
+    ],
+)
 
 
 def through_video(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -27,8 +35,7 @@ def through_video(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.clip(back, 0, 255).astype(np.uint8)
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("n", FRAMES)
+@EACH
 def test_boxes_are_exact_to_two_pixels(size: tuple[int, int], n: int) -> None:
     model = engines.load("test-boxes")
     expected, _ = truth(n, *size)
@@ -41,8 +48,7 @@ def test_boxes_are_exact_to_two_pixels(size: tuple[int, int], n: int) -> None:
         assert found.score.min() > 0.9
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("n", FRAMES)
+@EACH
 def test_the_lane_is_exact_but_for_its_edge(size: tuple[int, int], n: int) -> None:
     model = engines.load("test-lane")
     _, expected = truth(n, *size)
@@ -53,8 +59,7 @@ def test_the_lane_is_exact_but_for_its_edge(size: tuple[int, int], n: int) -> No
         assert (got & want).sum() / (got | want).sum() > 0.94
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("n", FRAMES)
+@EACH
 def test_rotated_boxes_are_exact_to_two_pixels(size: tuple[int, int], n: int) -> None:
     model = engines.load("test-oriented")
     expected, mask = truth(n, *size)
@@ -87,8 +92,7 @@ def test_a_turned_rectangle_is_found_as_it_is(turn: int) -> None:
     assert abs(np.sin(found.rotated[0, 4] - expected[0, 4])) < 0.01
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("n", FRAMES)
+@EACH
 def test_each_rectangle_has_its_mask(size: tuple[int, int], n: int) -> None:
     model = engines.load("test-instances")
     expected, _ = truth(n, *size)
@@ -111,8 +115,7 @@ def test_each_rectangle_has_its_mask(size: tuple[int, int], n: int) -> None:
             assert (got & want).sum() / (got | want).sum() > 0.9
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("n", FRAMES)
+@EACH
 def test_each_rectangle_has_its_corners_and_centre(size: tuple[int, int], n: int) -> None:
     model = engines.load("test-pose")
     expected, _ = truth(n, *size)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -13,19 +13,31 @@ from numpy.typing import NDArray
 
 import engines
 from engines.found import Boxes
-from engines.manifest import zoo_names
+from engines.manifest import find, zoo_names
 from mirante import Detections, Mask
 from tests.support import golden_outputs
 from tests.support import plain_reference as reference
 from tests.support.shared_clips import clip_frame
 
-pytestmark = pytest.mark.models
-GOLDEN = [(name, *frame) for name, frames in golden_outputs.BOXES.items() for frame in frames]
+pytestmark = [pytest.mark.slow, pytest.mark.models, pytest.mark.usefixtures("made_once")]
+GOLDEN = [  # the first frame of each repeats what its others show
+    pytest.param(name, *frame, marks=pytest.mark.full if place == 0 else ())
+    for name, frames in golden_outputs.BOXES.items()
+    for place, frame in enumerate(frames)
+]
+ZOO = [  # twinlitenet takes a second an image, and the tests of lanes hold as much of it
+    pytest.param(name, marks=pytest.mark.full if name == "twinlitenet" else ())
+    for name in zoo_names()
+]
 
 
-def golden(name: str, clip: str, index: int) -> Any:
-    data = json.loads((golden_outputs.FOLDER / f"{name}.json").read_text())
-    return data[f"{clip}:{index}"]
+@pytest.fixture
+def made_once(
+    weights: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Networks that are made of the files stay for all tests here."""
+    home = tmp_path_factory.getbasetemp() / "zoo"
+    monkeypatch.setenv("MIRANTE_HOME", str(home))
 
 
 def best_overlap(box: NDArray[np.float32], others: Detections) -> float:
@@ -36,7 +48,7 @@ def jaccard(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
     return float((a & b).sum() / (a | b).sum())
 
 
-@pytest.mark.parametrize("name", zoo_names())
+@pytest.mark.parametrize("name", ZOO)
 def test_every_model_of_the_zoo_loads_and_runs(weights: Path, name: str) -> None:
     model = engines.load(name)
     result = model(np.full((90, 160, 3), 90, np.uint8), source=(320, 180))
@@ -50,9 +62,9 @@ def test_every_model_of_the_zoo_loads_and_runs(weights: Path, name: str) -> None
 
 @pytest.mark.parametrize(("name", "clip", "index"), GOLDEN)
 def test_boxes_are_the_golden_ones(weights: Path, name: str, clip: str, index: int) -> None:
-    least = engines.load(name).manifest.threshold or 0
+    least = find(name).threshold or 0
     found = engines.load(name, threshold=least - 0.03)(clip_frame(clip, index)).detections
-    rows = golden(name, clip, index)
+    rows = golden_outputs.read(name, clip, index)
     assert rows
     unmatched = golden_outputs.rows_of(found)
     for label, score, *xyxy in rows:
@@ -99,7 +111,7 @@ def test_two_detectors_that_share_no_code_agree_on_cars(weights: Path) -> None:
     """Of the cars that one is sure of, the other sees all but one in twenty."""
     models = [engines.load(name, threshold=0.2) for name in ("yolox-nano", "deimv2-femto")]
     sure, confirmed = 0, 0
-    for index in range(0, 900, 180):
+    for index in range(0, 300, 60):
         found = [model(clip_frame("highway.mp4", index)).detections.of("car") for model in models]
         for one, other in (found, found[::-1]):
             boxes = one.xyxy[one.score >= 0.5]
@@ -130,23 +142,35 @@ def test_yunet_sees_the_faces_that_opencvs_own_code_sees(weights: Path) -> None:
         assert list(found.keypoints_of(0)) == names
 
 
-def lanes(index: int) -> Mask:
-    (mask,) = engines.load("twinlitenet", threads=2)(clip_frame("lanes.mp4", index)).masks
-    return mask
+@pytest.fixture(scope="module")
+def lanes() -> Callable[[int], Mask]:
+    """Run TwinLiteNet once on a frame of the clip, for all tests that have the weights."""
+
+    @cache
+    def model() -> engines.Model:
+        return engines.load("twinlitenet")
+
+    @cache
+    def found(index: int) -> Mask:
+        (mask,) = model()(clip_frame("lanes.mp4", index)).masks
+        return mask
+
+    return found
 
 
-def test_lanes_are_the_golden_ones(weights: Path) -> None:
+def test_lanes_are_the_golden_ones(weights: Path, lanes: Callable[[int], Mask]) -> None:
     name, clip, index = golden_outputs.LANES
-    mask = lanes(index)
-    data = golden(name, clip, index)
+    mask, data = lanes(index), golden_outputs.read(name, clip, index)
     assert mask.labels == tuple(data["labels"]) == ("drivable", "lane")
     assert (mask.width, mask.height, mask.xyxy) == (640, 360, (0, 0, 960, 540))
     for got, want in zip(mask.planes, golden_outputs.planes_of(data), strict=True):
         assert jaccard(got, want) >= 0.98
 
 
-@pytest.mark.parametrize("index", [20, 200])
-def test_the_two_lines_of_the_cars_own_lane_are_found(weights: Path, index: int) -> None:
+@pytest.mark.parametrize("index", [pytest.param(20, marks=pytest.mark.full), 210])
+def test_the_two_lines_of_the_cars_own_lane_are_found(
+    weights: Path, lanes: Callable[[int], Mask], index: int
+) -> None:
     """The lines that a person sees: about x 300 and 680 at y 435 of 960x540, painted brighter."""
     rgb = clip_frame("lanes.mp4", index)
     mask = lanes(index)
@@ -165,10 +189,11 @@ def test_the_two_lines_of_the_cars_own_lane_are_found(weights: Path, index: int)
     assert not mask.planes[:, :90].any()  # the sky
 
 
-def test_two_segmenters_that_share_no_code_agree_on_the_road(weights: Path) -> None:
-    frame = clip_frame("lanes.mp4", 120)
-    (road,) = engines.load("omz-road", threads=2)(frame).masks
-    (lane,) = engines.load("twinlitenet", threads=2)(frame).masks
+def test_two_segmenters_that_share_no_code_agree_on_the_road(
+    weights: Path, lanes: Callable[[int], Mask]
+) -> None:
+    (road,) = engines.load("omz-road")(clip_frame("lanes.mp4", 210)).masks
+    lane = lanes(210)
     surface = road.on_frame("road", 960, 540) | road.on_frame("lane_mark", 960, 540)
     assert jaccard(surface, lane.on_frame("drivable", 960, 540)) > 0.8
 

@@ -19,6 +19,14 @@ def planes() -> nn.Module:
     return UNet(2, (16, 12, 8), width=0.25)
 
 
+def dots() -> nn.Module:
+    """Two planes of few layers, for what any network shows."""
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1)
+    )
+
+
 def wide() -> nn.Module:
     """Our U-Net of other widths, a depth of two, four classes."""
     torch.manual_seed(0)

@@ -10,7 +10,7 @@ import pytest
 
 from engines.serving import Models
 from mirante.frame import FrameResult
-from pipeline.control.reports import BuildReport
+from pipeline.control.build_report import BuildReport
 from pipeline.worker import builds as engine_builds
 from pipeline.worker.builds import EngineBuilds
 from plugins.frame import Frame
@@ -41,9 +41,10 @@ def show(stage: InferStage, rgb: Rgb) -> None:
 def show_until(
     builds: EngineBuilds, stage: InferStage, rgb: Rgb, state: str, timeout_s: float
 ) -> BuildReport:
-    """Show frames until the build is in that state; return how far it is."""
+    """Show frames, as a camera does, until the build is in that state; return how far it is."""
     until_s = time.monotonic() + timeout_s
     while builds.states["test-boxes"].state != state:
         assert time.monotonic() < until_s, builds.states
         show(stage, rgb)
+        time.sleep(0.05)  # the processor is for the child
     return builds.states["test-boxes"]

@@ -24,7 +24,7 @@ from tests.support.simulated_cuda import Code, FaultError, SimulatedCuda, Work
 Shapes = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 _HEAD_BYTES = 64
 _SCRATCH_BYTES = 4096
-_DTYPES = {
+_DTYPES: dict[str, Any] = {
     "FLOAT": np.float32,
     "HALF": np.float16,
     "INT8": np.int8,

@@ -55,7 +55,8 @@ def _formats(boxes: Tensor, table: NDArray[Any]) -> list[tuple[dict[str, Any], s
     low, high = table[:, :2], table[:, 2:]
     if np.mean((high >= low).all(axis=1)) < 0.98 and np.mean((high <= low).all(axis=1)) < 0.98:
         return [({"format": "cxcywh"}, f"{boxes.name}: centre and size")]
-    steps = np.abs(np.diff(table[:, :2] + table[:, 2:], axis=0)).mean(axis=0)
+    sums: NDArray[np.float64] = low + high
+    steps = np.abs(np.diff(sums, axis=0)).mean(axis=0)
     top_first: tuple[dict[str, Any], str]
     top_first = ({}, "corners, top first: along a row of cells the second column changes")
     left_first = ({"format": "xyxy"}, "corners, left first: the first column changes along a row")

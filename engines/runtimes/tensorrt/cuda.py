@@ -209,11 +209,11 @@ class Stream:
 
     def upload(self, source: PinnedMemory, target: DeviceMemory, size: int) -> None:
         """Queues a copy of the first ``size`` bytes to the GPU."""
-        self._copy(target.pointer, source.pointer, size, "cudaMemcpyHostToDevice")
+        self.copy(target.pointer, source.pointer, size, "cudaMemcpyHostToDevice")
 
     def download(self, source: DeviceMemory, target: PinnedMemory, size: int) -> None:
         """Queues a copy of the first ``size`` bytes from the GPU."""
-        self._copy(target.pointer, source.pointer, size, "cudaMemcpyDeviceToHost")
+        self.copy(target.pointer, source.pointer, size, "cudaMemcpyDeviceToHost")
 
     def upload_rows(self, source: PinnedMemory, target: DeviceMemory, rows: Rows) -> None:
         """Queues one copy of a part of each row to the GPU, where rows are as far apart."""
@@ -278,7 +278,8 @@ class Stream:
         """Gives it back."""
         self._cuda.give_back("a stream", "cudaStreamDestroy", self._stream)
 
-    def _copy(self, target: int, source: int, size: int, kind: str) -> None:
+    def copy(self, target: int, source: int, size: int, kind: str) -> None:
+        """Queues a copy from an address to another, whoever allocated there; ``kind``: CUDA's."""
         kind = getattr(self._cuda.api.cudaMemcpyKind, kind)
         asked = f"to copy {_mib(size)}"
         self._cuda.call(asked, "cudaMemcpyAsync", target, source, size, kind, self._stream)

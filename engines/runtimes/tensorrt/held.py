@@ -20,7 +20,7 @@ class Held:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a surface may be freed inside any step of Python
         self._bytes: Counter[tuple[int, str]] = Counter()
         self._most: int | None = None
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -32,9 +30,12 @@ pytestmark = pytest.mark.slow
 
 QDQ = ("QuantizeLinear", "DequantizeLinear")
 PICTURES = {"street": streets, "road": roads, "face": faces}
+NAMES = [  # the road's network is the face's, of another size
+    pytest.param(name, marks=pytest.mark.full if name == "road" else ()) for name in PICTURES
+]
 
 
-def silent(share: float, words: str) -> None:
+def silent(share: float | None, words: str) -> None:
     """Nobody is told."""
 
 
@@ -48,7 +49,7 @@ def sized(name: str) -> tuple[Any, Input]:
     return fixed(modern(model), {spec.name: [1, 3, height, width]}), spec
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", NAMES)
 def test_fixed_and_simplified_is_the_same_network(name: str) -> None:
     model, spec = sized(name)
     original = onnx.load(str(resolve_file(find(name))))
@@ -60,7 +61,7 @@ def test_fixed_and_simplified_is_the_same_network(name: str) -> None:
     assert all(None not in shape_of(each) for each in model.graph.output)
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", NAMES)
 def test_three_pictures_in_one_call(name: str) -> None:
     model, spec = sized(name)
     feeds = [feeds_of(model, spec, rgb) for rgb in PICTURES[name]()[:3]]
@@ -151,7 +152,6 @@ def test_nothing_but_cast_takes_uint8(tmp_path: Path) -> None:
 
 
 def test_float16_inside_float32_outside() -> None:
-    pytest.importorskip("modelopt", reason="nvidia-modelopt is not installed")
     model, spec = sized("face")
     feeds = [feeds_of(model, spec, rgb) for rgb in faces()[:2]]
     half = to_float16(model, feeds)
@@ -166,7 +166,7 @@ def test_float16_inside_float32_outside() -> None:
 
 def test_int8_is_what_tensorrt_takes() -> None:
     model, spec = sized("face")
-    made = to_int8(model, [feeds_of(model, spec, rgb) for rgb in faces()[:4]])
+    made = to_int8(model, [feeds_of(model, spec, rgb) for rgb in faces()[:1]])
     constants = {t.name: onnx.numpy_helper.to_array(t) for t in made.graph.initializer}
     quantised = [n for n in made.graph.node if n.op_type in QDQ]
     assert len(quantised) > 30
@@ -205,12 +205,3 @@ def test_what_is_no_onnx_file_is_refused(tmp_path: Path) -> None:
         path.write_bytes(b"nonsense")
         with pytest.raises(BuildError, match=words):
             prepare(find("road"), path, request, roads(), [], silent)
-
-
-def test_torch_is_for_float16_alone() -> None:
-    code = (
-        "import sys; from engines.builder.build import build, Request; "
-        "import engines.builder.quantise, engines.builder.precision; "
-        "sys.exit(any(m in sys.modules for m in ('torch', 'modelopt')))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

@@ -14,7 +14,7 @@ import pytest
 
 from engines.builder import contest
 from engines.builder.__main__ import main
-from engines.builder.builders import BuildError
+from engines.builder.builders import BuildError, Told
 from engines.builder.contest import hold, measure, remembered
 from engines.builder.request import Contest, Request
 from engines.store import engines as shelf
@@ -29,7 +29,7 @@ pytest.importorskip("onnxslim", reason='building needs "mirante[build]"')
 Costs = Callable[[Mapping[int, float]], None]
 
 
-def silent(_share: float, _words: str) -> None:
+def silent(_share: float | None, _words: str) -> None:
     pass
 
 
@@ -97,8 +97,13 @@ def test_the_child_steps_back_and_says_the_verdict(
     monkeypatch.setattr("sys.argv", [*words])
     assert main() == 0
     assert stepped == [(0, os.SCHED_IDLE)]
-    first, *_, last = map(json.loads, capsys.readouterr().out.splitlines())
+    first, *between, last = map(json.loads, capsys.readouterr().out.splitlines())
     assert first["doing"] == "building openvino fp32"
+    steps = [said["doing"] for said in between]
+    assert "openvino fp32: converting" in steps
+    known = [said["share"] for said in between if said["share"] is not None]
+    assert known == sorted(known)
+    assert len(known) < len(between)  # OpenVINO does not tell how far it is
     assert msgspec.convert(last["verdict"], verdicts.Verdict) == remembered(asked)
 
 
@@ -147,9 +152,15 @@ def test_int8_takes_part_where_images_calibrate_it(
     [(BuildError("node x: no such op"), True), (OSError(28, "No space left on device"), False)],
 )
 def test_what_fails_takes_no_part(
-    asked: Contest, monkeypatch: pytest.MonkeyPatch, error: Exception, is_kept: bool
+    asked: Contest,
+    costs: Costs,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    is_kept: bool,
 ) -> None:
-    def fail(_request: Request) -> Any:
+    costs({0: 10.0})
+
+    def fail(_request: Request, _told: Told) -> Any:
         raise error
 
     monkeypatch.setattr(contest, "build", fail)
@@ -175,7 +186,7 @@ def test_a_damaged_verdict_is_no_verdict(
 
 def test_processor_time_is_compared_in_turns() -> None:
     order: list[str] = []
-    told: list[int] = []
+    told: list[tuple[int, float]] = []
 
     def burning(name: str, seconds: float) -> Any:
         def run(_rgb: Any) -> None:
@@ -187,12 +198,15 @@ def test_processor_time_is_compared_in_turns() -> None:
         return run
 
     models = {0: burning("a", 0.02), 3: burning("b", 0.001)}
-    found = measure(models, synthetic(), seconds=0.0, told=lambda: told.append(len(order)))
+    found = measure(
+        models, synthetic(), seconds=0.0, told=lambda share: told.append((len(order), share))
+    )
     assert found.keys() == {0, 3}
     assert found[0] >= 20.0
     assert found[3] >= 1.0
     assert order == ["a", "b"] * 6  # once before it counts, and five rounds
-    assert told == [0, 1, 2, 4, 6, 8, 10]  # it is alive
+    assert [at for at, _ in told] == [0, 1, 2, 4, 6, 8, 10]  # it is alive
+    assert [share for _, share in told] == pytest.approx([0, 0, 0, 0.2, 0.4, 0.6, 0.8])
 
 
 def test_only_onnx_files_of_this_machine_leave_a_choice() -> None:

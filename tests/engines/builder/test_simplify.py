@@ -133,6 +133,30 @@ def test_the_published_case(weights: Path) -> None:
     assert pads == [[0, 0, 1, 1], [0, 0, 1, 1], [1, 1, 2, 2]]
 
 
+def test_a_graph_is_simplified_once_for_all_that_is_built_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import onnxslim
+
+    slim, asked = onnxslim.slim, []
+
+    def counted(model: Any, **keys: Any) -> Any:
+        asked.append(len(model.graph.node))
+        return slim(model, **keys)
+
+    monkeypatch.setattr(onnxslim, "slim", counted)
+    model = padded(tmp_path / "net.onnx", 2, ("Conv", "Conv"))
+    first = fixed(model, {"x": [1, 3, 64, 64]})
+    rounds = len(asked)
+    second = fixed(model, {"x": [1, 3, 64, 64]})
+    assert rounds == len(asked) > 0
+    assert second == first
+    del second.graph.node[:]  # is the caller's own
+    assert fixed(model, {"x": [1, 3, 64, 64]}) == first
+    fixed(model, {"x": [1, 3, 64, 96]})
+    assert len(asked) > rounds
+
+
 @pytest.fixture
 def turned_pads(monkeypatch: pytest.MonkeyPatch) -> None:
     """An optimiser that exchanges the two ends of each padding."""

@@ -14,7 +14,7 @@ import onnx
 import pytest
 from onnx import numpy_helper, parser
 
-from engines.builder.builders import BUILDERS, BuildError, Options, Shape, builder_of
+from engines.builder.builders import BUILDERS, BuildError, Options, Shape, Told, builder_of
 from engines.builder.tensorrt import TENSORRT, TENSORRT_RTX, TensorrtBuilder
 from engines.manifest import find
 from engines.runtimes.tensorrt.cuda import Cuda, CudaError, Gpu
@@ -35,7 +35,7 @@ PLAIN = sorted(path.stem for path in FOLDER.glob("*.json"))
 ZOO = {name: what for name, what in PUBLIC.items() if name != "lwnet"}  # which is PyTorch's
 
 
-def silent(share: float, words: str) -> None:
+def silent(share: float | None, words: str) -> None:
     """Nobody is told."""
 
 
@@ -56,12 +56,12 @@ def profiles_of(path: Path, size: tuple[int, int]) -> dict[str, tuple[Shape, Sha
     return found  # type: ignore[return-value]
 
 
-def built(name: str, folder: Path, target: str = "sm89") -> Path:
+def built(name: str, folder: Path, told: Told = silent) -> Path:
     manifest = find(name)
     path = resolve_file(manifest)
-    options = Options(profiles=profiles_of(path, manifest.input.size), target=target)
+    options = Options(profiles=profiles_of(path, manifest.input.size), target="sm89")
     out = folder / f"{name}.rtx"
-    TENSORRT_RTX.build(path, out, options, silent)
+    TENSORRT_RTX.build(path, out, options, told)
     return out
 
 
@@ -76,7 +76,7 @@ def check(out: Path, architectures: tuple[str, ...] = ("sm89",)) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=pytest.mark.full if name in ("road", "street") else [])
+        pytest.param(name, marks=pytest.mark.full if name in OWN else [])
         for name in ("test-boxes", "test-lane", *OWN)
     ],
 )
@@ -86,21 +86,29 @@ def test_own_models_build(tmp_path: Path, name: str) -> None:
         support.record(OWN[name], "PyTorch", "tensorrt-rtx", "fp32")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[] if name == "yunet" else pytest.mark.full) for name in ZOO],
-)
+@pytest.mark.full  # one is built in float16 by test_build_table
+@pytest.mark.parametrize("name", ZOO)
 def test_public_models_build(weights: Path, tmp_path: Path, name: str) -> None:
     check(built(name, tmp_path))
     support.record(ZOO[name], "ONNX", "tensorrt-rtx", "fp32")
 
 
 @pytest.mark.parametrize("name", ["face", pytest.param("street", marks=pytest.mark.full)])
-def test_the_same_again_is_the_same_bytes(tmp_path: Path, name: str) -> None:
+def test_it_says_how_far_it_is_and_the_same_again_is_the_same_bytes(
+    tmp_path: Path, name: str
+) -> None:
     """So the library does for one output; the order of several is another at each build."""
+    told: list[tuple[float | None, str]] = []
+    first = built(name, tmp_path, lambda *said: told.append(said))
+    check(first)
+    shares = [share for share, _ in told if share is not None]
+    assert shares == sorted(shares)
+    assert (shares[0], shares[-1]) == (0, 1)
+    assert len({round(share, 1) for share in shares}) >= 5
+    assert told[0][1] == "reading the graph"
+    assert "optimizing graph" in {words for _, words in told}
     (tmp_path / "again").mkdir()
-    first, second = built(name, tmp_path), built(name, tmp_path / "again")
-    assert first.read_bytes() == second.read_bytes()
+    assert first.read_bytes() == built(name, tmp_path / "again").read_bytes()
 
 
 def write(path: Path, text: str, **constants: Any) -> Path:
@@ -190,23 +198,9 @@ def test_refuses_other_targets(target: str) -> None:
         TENSORRT_RTX.device(target)
 
 
-def test_tells_how_far_it_is(tmp_path: Path) -> None:
-    told: list[tuple[float, str]] = []
-    manifest = find("face")
-    path = resolve_file(manifest)
-    options = Options(profiles=profiles_of(path, manifest.input.size), target="sm89")
-    TENSORRT_RTX.build(path, tmp_path / "a.rtx", options, lambda *said: told.append(said))
-    shares = [share for share, _ in told]
-    assert shares == sorted(shares)
-    assert (shares[0], shares[-1]) == (0, 1)
-    assert len({round(share, 1) for share in shares}) >= 5
-    assert told[0][1] == "reading the graph"
-    assert "optimizing graph" in {words for _, words in told}
-
-
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, ValueError("the child ends")])
 def test_stops_when_it_is_told_to(network: Path, raised: Any) -> None:
-    def stop(share: float, words: str) -> None:
+    def stop(share: float | None, words: str) -> None:
         if words == "optimizing graph":
             raise raised
 

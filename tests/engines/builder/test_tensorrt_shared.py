@@ -15,6 +15,8 @@ from engines.store import shared, turns
 from tests.support.colour_engines import asked, machine, model, on, planes
 from tests.support.simulated_engines import Machine
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["machine", "model"]
 
 
@@ -66,7 +68,7 @@ def test_who_comes_while_another_machine_builds_waits_for_that(
     (share / ".turns" / engine.key).write_text("rack-1")
     heard = []
 
-    def told(share_done: float, words: str) -> None:
+    def told(share_done: float | None, words: str) -> None:
         heard.append(words)
         if words.startswith("waiting for rack-1"):
             shared.leave(share, engine)  # it is done

@@ -19,6 +19,8 @@ from engines.store import engines as shelf
 from tests.support.colour_engines import asked, machine, model, network, on, planes
 from tests.support.simulated_engines import Machine
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["machine", "model"]
 
 
@@ -31,6 +33,21 @@ def test_a_build_is_proved_and_says_its_gpu_and_driver(machine: Machine, model: 
     assert again.key != engine.key
     assert machine.trt.builds == 2
     assert shelf.prune() == [engine.key]  # of those that differ in the driver the newest stays
+
+
+def test_a_build_tells_how_far_it_is_by_the_librarys_own_phases(
+    machine: Machine, model: str
+) -> None:
+    told: list[tuple[float | None, str]] = []
+    build(asked(model), lambda share, words: told.append((share, words)))
+    known = [share for share, _ in told if share is not None]
+    assert known == sorted(known)
+    assert (known[0], known[-1]) == (0.0, 1.0)
+    measuring = [share for share, words in told if words == "measuring"]
+    assert len(measuring) > 2
+    assert (measuring[0], measuring[-1]) == pytest.approx((0.2, 0.9))
+    silent = [words for share, words in told if share is None]  # nothing tells how far these are
+    assert silent == ["waiting for its turn", "building", "comparing the engine with its source"]
 
 
 def test_measurements_are_kept_for_later_builds(

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.models
 data = pytest.importorskip("skimage.data", reason="scikit-image is not installed")
 
 
+@pytest.mark.slow
 def test_vessels_are_found_in_a_retina(weights: Path) -> None:
     rgb = data.retina()  # ships with the library
     (mask,) = engines.load("lwnet", threads=2)(rgb).masks

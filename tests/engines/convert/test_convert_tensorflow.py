@@ -1,4 +1,4 @@
-"""Keras, TensorFlow and TF Lite in: a published U-Net in each of its formats."""
+"""Keras, TensorFlow and TF Lite in: a small network and a published U-Net in each format."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import engines
@@ -21,16 +22,50 @@ from engines.convert.importing import Imported, import_model
 from engines.convert.phones import export_model
 from engines.store.models import default_mirror
 from tests.support import support_table as support
+from tests.support.built_engines import save_pictures
 from tests.support.conversions import axes, imported, photographs, worst
 
 # Looked for, not imported: TensorFlow takes seconds, in each process that lists the tests.
 _MISSING = [name for name in ("tensorflow", "tf2onnx") if find_spec(name) is None]
 
 pytestmark = [
-    pytest.mark.models,
     pytest.mark.slow,
     pytest.mark.skipif(bool(_MISSING), reason=f"not installed: {', '.join(_MISSING)}"),
 ]
+
+
+SIDE = 64  # of the images of the small network
+
+
+def small(path: Path) -> None:
+    """Write a network of two convolutions: a plane of logits, above 0 where an image is bright."""
+    tensorflow()
+    import keras
+
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    image = layers.Input((SIDE, SIDE, 3), name="image_input")
+    coarse = layers.Conv2D(4, 3, strides=2, padding="same", activation="relu")(image)
+    both = layers.Concatenate()([image, layers.UpSampling2D()(coarse)])
+    last = layers.Conv2D(1, 1)
+    model = keras.Model(image, last(both))
+    weights = np.array([3, 3, 3, 0.5, 0.5, 0.5, 0.5], np.float32)
+    last.set_weights([weights.reshape(1, 1, 7, 1), np.array([-4], np.float32)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy's, of Keras
+        model.save(path)
+
+
+def published(path: Path) -> None:
+    """Copy a U-Net that finds faces."""
+    mirror = default_mirror()
+    source = None if mirror is None else mirror / "unet_face_segmentation.keras"
+    if source is None or not source.is_file():
+        pytest.skip("no public weights: set MIRANTE_MODEL_MIRROR to a folder that holds them")
+    shutil.copy(source, path)
+
+
+NETWORKS = {"small": small, "unet": published}
 
 
 def rewritten(keras: Path, made: Path) -> None:
@@ -55,16 +90,19 @@ def rewritten(keras: Path, made: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def formats(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the network as .keras and as a frozen graph."""
+def source(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return the path of a network in one of its formats, each written once."""
     folder = tmp_path_factory.mktemp("formats")
-    mirror = default_mirror()
-    source = None if mirror is None else mirror / "unet_face_segmentation.keras"
-    if source is None or not source.is_file():
-        pytest.skip("no public weights: set MIRANTE_MODEL_MIRROR to a folder that holds them")
-    shutil.copy(source, folder / "unet.keras")
-    rewritten(source, folder / "unet.pb")
-    return folder
+
+    def of(name: str) -> Path:
+        network = name.replace("_", ".").partition(".")[0]
+        keras = folder / f"{network}.keras"
+        if not keras.exists():
+            NETWORKS[network](keras)
+        rewritten(keras, folder / name)
+        return folder / name
+
+    return of
 
 
 @pytest.fixture(scope="module")
@@ -73,16 +111,15 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def unet(
-    formats: Path, shown: str, tmp_path_factory: pytest.TempPathFactory
+def of_format(
+    source: Callable[[str], Path], shown: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Imported]:
-    """Return what came of the network in one of its formats, each imported once."""
+    """Return what came of a network in one of its formats, each imported once."""
 
     @cache
     def of(name: str) -> Imported:
-        rewritten(formats / "unet.keras", formats / name)
         out = tmp_path_factory.mktemp("imported") / "out"
-        return imported(formats / name, out, labels=("face",), frames=shown)
+        return imported(source(name), out, labels=("face",), frames=shown)
 
     return of
 
@@ -90,31 +127,39 @@ def unet(
 @pytest.mark.parametrize(
     ("name", "framework", "output"),
     [
-        ("unet.keras", "Keras", "output_0"),
+        ("small.keras", "Keras", "output_0"),
+        ("small.h5", "Keras", "output_0"),
+        ("small_saved", "TensorFlow", "output_0"),
+        ("small.pb", "TensorFlow", "Identity"),
+        pytest.param("unet.keras", "Keras", "output_0", marks=pytest.mark.full),
         pytest.param("unet.h5", "Keras", "output_0", marks=pytest.mark.full),
         pytest.param("unet_saved", "TensorFlow", "output_0", marks=pytest.mark.full),
-        ("unet.pb", "TensorFlow", "Identity"),
+        pytest.param("unet.pb", "TensorFlow", "Identity", marks=pytest.mark.full),
     ],
 )
 def test_one_network_in_four_formats(
-    unet: Callable[[str], Imported], name: str, framework: str, output: str
+    of_format: Callable[[str], Imported], name: str, framework: str, output: str
 ) -> None:
-    made = unet(name)
+    made = of_format(name)
     assert made.about["source"]["framework"] == framework
     assert worst(made) < 1e-5
     assert made.about["task"]["figures"]["iou of face"] > 0.999
     manifest = engines.manifest.read(made.manifest)
     assert (manifest.input.name, manifest.input.layout) == ("image_input", "nhwc")
     assert (manifest.decoder, manifest.options["logits"]) == ("sigmoid", True)
-    assert axes(made, "image_input") == ["batch", 256, 256, 3]
-    assert axes(made, output)[1:] == [256, 256, 1]
-    support.record("U-Net", framework, "onnxruntime", "fp32")
+    side = 256 if name.startswith("unet") else SIDE
+    assert axes(made, "image_input") == ["batch", side, side, 3]
+    assert axes(made, output)[1:] == [side, side, 1]
+    if name.startswith("unet"):
+        support.record("U-Net", framework, "onnxruntime", "fp32")
 
 
+@pytest.mark.models
+@pytest.mark.full
 def test_the_import_finds_what_the_zoos_model_finds(
-    unet: Callable[[str], Imported], weights: Path
+    of_format: Callable[[str], Imported], weights: Path
 ) -> None:
-    made = unet("unet.keras")
+    made = of_format("unet.keras")
     rgb = shipped_pictures()[-1]  # a face
     (ours,) = engines.load(str(made.manifest))(rgb).masks
     (theirs,) = engines.load("unet-face")(rgb).masks
@@ -123,12 +168,15 @@ def test_the_import_finds_what_the_zoos_model_finds(
     assert (a & b).sum() / (a | b).sum() > 0.999
 
 
-@pytest.mark.parametrize(("precision", "least"), [("fp32", 0.999), ("int8", 0.9)])
-def test_tf_lite_files(
-    weights: Path, shown: str, tmp_path: Path, precision: str, least: float
-) -> None:
-    source = weights / f"unet_face_{precision}.tflite"
-    made = imported(source, tmp_path / "out", labels=("face",), frames=shown)
+@pytest.mark.models
+@pytest.mark.parametrize(
+    ("precision", "least"),
+    [pytest.param("fp32", 0.999, marks=pytest.mark.full), ("int8", 0.9)],
+)
+def test_tf_lite_files(weights: Path, tmp_path: Path, precision: str, least: float) -> None:
+    face = save_pictures(tmp_path / "face.npz", shipped_pictures()[-1:])
+    path = weights / f"unet_face_{precision}.tflite"
+    made = imported(path, tmp_path / "out", labels=("face",), frames=face)
     assert made.about["source"]["framework"] == "TF Lite"
     assert made.about["task"]["figures"]["iou of face"] > least
     manifest = engines.manifest.read(made.manifest)
@@ -139,12 +187,13 @@ def test_tf_lite_files(
     support.record("U-Net", "TF Lite", "onnxruntime", precision)
 
 
+@pytest.mark.models
 def test_a_quantised_detector_with_nms_inside(weights: Path, tmp_path: Path) -> None:
     made = imported(
         weights / "ssd_mobilenet_v1_coco_quant.tflite",
         tmp_path / "out",
         labels=engines.manifest.find("ssd-mobilenet").labels,
-        frames=photographs(tmp_path, 4),
+        frames=save_pictures(tmp_path / "shown.npz", shipped_pictures()[:9:3]),
     )
     manifest = engines.manifest.read(made.manifest)
     assert (manifest.decoder, manifest.options["format"]) == ("end_to_end", "yxyx")
@@ -156,15 +205,18 @@ def test_a_quantised_detector_with_nms_inside(weights: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("name", "framework"),
     [
-        ("unet.keras", "Keras"),
-        ("unet.pb", "TensorFlow"),
+        ("small.keras", "Keras"),
+        ("small_saved", "TensorFlow"),
+        ("small.pb", "TensorFlow"),
+        pytest.param("unet.keras", "Keras", marks=pytest.mark.full),
         pytest.param("unet_saved", "TensorFlow", marks=pytest.mark.full),
+        pytest.param("unet.pb", "TensorFlow", marks=pytest.mark.full),
     ],
 )
 def test_out_to_phones(
-    unet: Callable[[str], Imported], shown: str, tmp_path: Path, name: str, framework: str
+    of_format: Callable[[str], Imported], shown: str, tmp_path: Path, name: str, framework: str
 ) -> None:
-    made = unet(name)
+    made = of_format(name)
     out = tmp_path / "out"
     exported = export_model(str(made.manifest), "litert", out, frames=shown)
     assert exported.manifest is not None
@@ -181,13 +233,27 @@ def test_out_to_phones(
     (theirs,) = engines.load(str(made.manifest))(rgb).masks
     a, b = ours.plane("face"), theirs.plane("face")
     assert (a & b).sum() / (a | b).sum() > 0.999
-    support.record("U-Net", framework, "litert", "fp32")
+    if name.startswith("unet"):
+        support.record("U-Net", framework, "litert", "fp32")
 
 
-def test_what_is_not_made_for_phones(
-    unet: Callable[[str], Imported], weights: Path, tmp_path: Path
+def test_what_was_made_for_phones_is_imported(
+    of_format: Callable[[str], Imported], shown: str, tmp_path: Path
 ) -> None:
-    made = unet("unet.keras")
+    exported = export_model(str(of_format("small.keras").manifest), "litert", tmp_path / "phone")
+    made = imported(exported.file, tmp_path / "out", labels=("face",), frames=shown)
+    assert made.about["source"]["framework"] == "TF Lite"
+    assert worst(made) < 1e-5
+    assert made.about["task"]["figures"]["iou of face"] > 0.999
+    manifest = engines.manifest.read(made.manifest)
+    assert (manifest.runs_on, manifest.decoder) == ("onnxruntime", "sigmoid")
+
+
+@pytest.mark.models
+def test_what_is_not_made_for_phones(
+    of_format: Callable[[str], Imported], weights: Path, tmp_path: Path
+) -> None:
+    made = of_format("small.keras")
     with pytest.raises(ConvertError, match="executorch takes PyTorch alone, and made is of Keras"):
         export_model(str(made.manifest), "executorch", tmp_path / "out")
     source = str(weights / "unet_face_fp32.tflite")
@@ -231,10 +297,10 @@ def test_a_network_of_open_size(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "asked", "said"),
     [
-        ("unet.pb", {"outputs": ("logits",)}, "its ends are image_input:0 and Identity:0"),
-        ("unet.keras", {"size": (128, 128)}, "size: the network has 256x256 in image_input"),
-        ("unet.keras", {"dynamic": "size"}, "dynamic: size, but the network has 256x256 fixed"),
-        ("unet.keras", {"network": "a:b"}, "network: expected with weights of PyTorch"),
+        ("small.pb", {"outputs": ("logits",)}, "its ends are image_input:0 and Identity:0"),
+        ("small.keras", {"size": (32, 32)}, "size: the network has 64x64 in image_input"),
+        ("small.keras", {"dynamic": "size"}, "dynamic: size, but the network has 64x64 fixed"),
+        ("small.keras", {"network": "a:b"}, "network: expected with weights of PyTorch"),
         ("broken/saved_model.pb", {}, "name its folder"),
         ("broken.keras", {}, "keras refuses it"),
         ("broken.pb", {}, "expected a frozen graph"),
@@ -242,24 +308,25 @@ def test_a_network_of_open_size(tmp_path: Path) -> None:
     ],
 )
 def test_refusals(
-    formats: Path, tmp_path: Path, name: str, asked: dict[str, Any], said: str
+    source: Callable[[str], Path], tmp_path: Path, name: str, asked: dict[str, Any], said: str
 ) -> None:
     if name.startswith("broken"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"\x00\xffno network at all")
-    source = tmp_path / name if name.startswith("broken") else formats / name
-    ask = Asked(source=str(source), name="made", out=tmp_path / "out", labels=("face",), **asked)
+    path = tmp_path / name if name.startswith("broken") else source(name)
+    ask = Asked(source=str(path), name="made", out=tmp_path / "out", labels=("face",), **asked)
     with pytest.raises((ValueError, RuntimeError), match="(?s)" + said):
         import_model(ask)
     assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
 
 
 def test_another_backend_of_keras_is_named(
-    formats: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    path = source("small.keras")
     import keras
 
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    ask = Asked(source=str(formats / "unet.keras"), name="made", out=tmp_path / "out")
+    ask = Asked(source=str(path), name="made", out=tmp_path / "out")
     with pytest.raises(ConvertError, match="KERAS_BACKEND: expected tensorflow, got jax"):
         import_model(ask)

@@ -25,15 +25,9 @@ pytestmark = pytest.mark.slow
 pytest.importorskip("onnxscript", reason="onnxscript is not installed")
 
 PLANES = "tests.support.convert_networks:planes"
+DOTS = "tests.support.convert_networks:dots"
 SCORES = "tests.support.convert_networks:scores"
 AB = ("a", "b")
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    path = tmp_path / "planes.pth"
-    torch.save(convert_networks.planes().state_dict(), path)
-    return path
 
 
 @pytest.fixture
@@ -49,25 +43,32 @@ def fails(source: str | Path, out: Path, **asked: Any) -> str:
     return str(raised.value)
 
 
-def test_a_state_dict_by_dynamo(state: Path, out: Path) -> None:
-    made = imported(state, out, network=PLANES, size=(64, 48), labels=AB, decoder="sigmoid")
+@pytest.mark.parametrize("source", [DOTS, pytest.param(PLANES, marks=pytest.mark.full)])
+def test_a_state_dict_by_dynamo(source: str, tmp_path: Path, out: Path) -> None:
+    network = getattr(convert_networks, source.partition(":")[2])().eval()
+    torch.save(network.state_dict(), tmp_path / "planes.pth")
+    made = imported(
+        *(tmp_path / "planes.pth", out),
+        network=source,
+        size=(64, 48),
+        labels=AB,
+        decoder="sigmoid",
+    )
     assert worst(made) < 1e-5
     assert axes(made, "images") == ["batch", 3, 48, 64]
     assert made.about["onnx"]["by"] == "torch.onnx, dynamo"
     manifest = engines.manifest.read(made.manifest)
-    assert manifest.source == f"planes.pth in {PLANES} (PyTorch); mirante models import"
+    assert manifest.source == f"planes.pth in {source} (PyTorch); mirante models import"
     assert manifest.input.size == (64, 48)
     assert (manifest.task, manifest.decoder, manifest.threshold) == ("segment", "sigmoid", 0.5)
     assert manifest.licence == "LicenseRef-unknown"
     assert str(Path.cwd()).encode() not in made.onnx.read_bytes()  # no folders of this machine
-    network = convert_networks.planes().eval()
     rgb = np.random.default_rng(1).integers(0, 256, (48, 64, 3), np.uint8)
     with torch.no_grad():
         logits = network(torch.from_numpy(rgb).permute(2, 0, 1)[None] / 255)
     (mask,) = engines.load(str(made.manifest))(rgb).masks
     for index, label in enumerate(AB):
         assert np.array_equal(mask.plane(label), (logits[0, index] >= 0).numpy())
-    support.record("U-Net (ours)", "PyTorch", "onnxruntime", "fp32")
 
 
 def test_any_width_and_class_count_by_the_legacy_exporter(out: Path) -> None:
@@ -83,14 +84,12 @@ def test_any_width_and_class_count_by_the_legacy_exporter(out: Path) -> None:
     assert made.about["onnx"]["by"] == "torch.onnx, legacy exporter"
     assert axes(made, "images")[0] == "batch"
     assert engines.manifest.read(made.manifest).threshold is None
+    support.record("U-Net (ours)", "PyTorch", "onnxruntime", "fp32")
 
 
-def test_sizes_stay_open_or_fixed_as_asked(out: Path, tmp_path: Path) -> None:
-    fixed = imported(SCORES, tmp_path / "fixed", dynamic="none", size=(64, 64))
-    assert axes(fixed, "images") == [1, 3, 64, 64]
-    assert fixed.about["onnx"]["batch"] == "one image per call, as requested"
+def test_sizes_stay_open_as_asked(out: Path) -> None:
     keys: dict[str, Any] = {"size": (64, 64), "labels": AB, "decoder": "sigmoid"}
-    made = imported(PLANES, out, dynamic="size", legacy=True, **keys)
+    made = imported(DOTS, out, dynamic="size", legacy=True, **keys)
     named = axes(made, "images")
     assert [type(axis) for axis in named] == [str, int, str, str]
     text = made.manifest.read_text().replace("- 64\n  - 64", "- 96\n  - 32")
@@ -213,22 +212,31 @@ def test_the_library_of_dynamo_is_named(out: Path, monkeypatch: pytest.MonkeyPat
     assert list(out.iterdir()) == []
 
 
-def test_a_program_of_torch_export(tmp_path: Path, out: Path) -> None:
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """A program of torch.export for any number of images of one size."""
     batch = {0: torch.export.Dim("batch")}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program = torch.export.export(
+        exported = torch.export.export(
             convert_networks.scores().eval(), (torch.rand(2, 3, 40, 56),), dynamic_shapes=(batch,)
         )
-        torch.export.save(program, tmp_path / "net.pt2")
-    made = imported(tmp_path / "net.pt2", out)  # which says its size itself
+        torch.export.save(exported, tmp_path / "net.pt2")
+    return tmp_path / "net.pt2"
+
+
+def test_a_program_of_torch_export(program: Path, out: Path) -> None:
+    made = imported(program, out)  # which says its size itself
     assert worst(made) < 1e-5
     assert axes(made, "images") == ["batch", 3, 40, 56]
     manifest = engines.manifest.read(made.manifest)
     assert (manifest.task, manifest.decoder) == ("classify", "softmax")
     assert manifest.labels == tuple(f"class_{i}" for i in range(4))
-    said = fails(tmp_path / "net.pt2", tmp_path / "other", size=(64, 64))
-    assert "size: the network has 56x40" in said
+
+
+@pytest.mark.full  # as of Keras and ONNX files, once it is converted
+def test_a_program_of_another_size(program: Path, out: Path) -> None:
+    assert "size: the network has 56x40" in fails(program, out, size=(64, 64))
 
 
 @pytest.mark.parametrize("how", ["script", "trace"])
@@ -247,26 +255,32 @@ def test_torchscript(how: str, tmp_path: Path, out: Path) -> None:
     assert made.about["onnx"]["by"] == "torch.onnx, legacy exporter"  # dynamo takes none
 
 
-def test_several_outputs_keep_their_names(out: Path) -> None:
+def test_several_outputs_keep_their_names_and_the_size_is_fixed_as_asked(out: Path) -> None:
     made = imported(
         "tests.support.convert_networks:several",
         out,
         size=(32, 32),
+        dynamic="none",
         labels=("drivable", "lane"),
         decoder="argmax",
         input=InputKeys(mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2)),
     )
     assert set(made.about["outputs"]) == {"road", "lane"}
+    assert axes(made, "images") == [1, 3, 32, 32]
+    assert made.about["onnx"]["batch"] == "one image per call, as requested"
+    assert made.about["onnx"]["by"] == "torch.onnx, dynamo"
     manifest = engines.manifest.read(made.manifest)
     assert manifest.options["planes"] == {"road": [None, "drivable"], "lane": [None, "lane"]}
     assert manifest.input.std == (0.2, 0.2, 0.2)
 
 
-def test_channels_last(out: Path) -> None:
+@pytest.mark.parametrize("legacy", [True, pytest.param(False, marks=pytest.mark.full)])
+def test_channels_last(legacy: bool, out: Path) -> None:
     made = imported(
         "tests.support.convert_networks:channels_last",
         out,
         size=(48, 32),
+        legacy=legacy,
         input=InputKeys(layout="nhwc"),
     )
     assert axes(made, "images") == ["batch", 32, 48, 3]
@@ -274,7 +288,7 @@ def test_channels_last(out: Path) -> None:
 
 
 def test_two_readings_of_one_network_are_both_told(out: Path) -> None:
-    asked = Asked(source=PLANES, name="made", out=out, size=(64, 64), labels=AB, legacy=True)
+    asked = Asked(source=DOTS, name="made", out=out, size=(64, 64), labels=AB, legacy=True)
     with pytest.raises(RefusalError, match=r"(?s)several fit.*argmax.*sigmoid"):
         import_model(asked)
 

@@ -93,6 +93,7 @@ def heads_of(path: str) -> list[dict[str, Any]]:
     return yaml.safe_load(Path(path).read_text())["heads"]
 
 
+@pytest.mark.slow
 def test_an_import_finds_the_heads_and_proves_each(here: Path, mirante: Run) -> None:
     labels = ("--labels", "red,green,blue,drivable,lane")
     outcome = mirante(*IMPORT, *FED, *labels, "--frames", "seen.npz")
@@ -110,6 +111,7 @@ def test_an_import_finds_the_heads_and_proves_each(here: Path, mirante: Run) -> 
     assert seen.masks[0].labels == ("drivable", "lane")
 
 
+@pytest.mark.slow
 def test_an_import_takes_a_file_of_heads(here: Path, mirante: Run) -> None:
     listed = [
         {"task": "detect", "labels": ["a", "b", "c"], "threshold": 0.6, "iou": 0.3},
@@ -161,6 +163,7 @@ def test_an_embedder_is_imported_where_it_is_asked_for(here: Path, mirante: Run)
     assert engines.load("out/reid.yaml").manifest.gives_vectors
 
 
+@pytest.mark.slow
 def test_oriented_boxes_are_imported(here: Path, mirante: Run) -> None:
     source = str(ZOO / "test-oriented.onnx")
     outcome = mirante(
@@ -177,6 +180,7 @@ def test_oriented_boxes_are_imported(here: Path, mirante: Run) -> None:
     )
 
 
+@pytest.mark.slow
 def test_how_a_known_network_is_fed_is_taken_from_its_family(here: Path, mirante: Run) -> None:
     labels = ("--labels", "red,green,blue,drivable,lane")
     outcome = mirante(*IMPORT, *labels)
@@ -193,9 +197,10 @@ def test_how_a_known_network_is_fed_is_taken_from_its_family(here: Path, mirante
     assert "resize letterbox-centre: family YOLOv5, v8 and their heirs" in outcome.out
 
 
+@pytest.mark.slow
 def test_other_ways_of_feeding_are_judged_by_all_heads(here: Path, mirante: Run) -> None:
     """The network is taught whole pixels: with images of 0..1 it sees no colour."""
-    np.savez(here / "more.npz", *(picture(n, 640, 360) for n in range(0, 60, 10)))
+    np.savez(here / "more.npz", *(picture(n, 640, 360) for n in range(0, 60, 15)))
     labels = ("--labels", "red,green,blue,drivable,lane")
     outcome = mirante(*IMPORT, *FED[2:], *labels, "--frames", "more.npz")
     assert outcome.status == 0, outcome.err

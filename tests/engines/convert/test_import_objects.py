@@ -211,6 +211,7 @@ def test_rtmpose(tmp_path: Path) -> None:
     assert np.abs(pose.points[:, :2] - POINTS[0, :, :2]).max() < 0.51
 
 
+@pytest.mark.slow
 def test_yunet(tmp_path: Path, weights: Path) -> None:
     path = weights / read(ZOO / "yunet.yaml").file
     _, manifest = imported(tmp_path, path, size=(320, 256))

@@ -112,6 +112,7 @@ def test_logits_without_labels_are_still_read(count: int) -> None:
     assert (found.decoder, found.options, found.labels) == ("softmax", {}, count)
 
 
+@pytest.mark.slow
 def test_a_quantised_classifier_says_what_litert_says(tmp_path: Path) -> None:
     pytest.importorskip("tf2onnx", reason="tf2onnx is not installed")
     litert = pytest.importorskip("ai_edge_litert.interpreter", reason="LiteRT runs the file")
@@ -133,6 +134,7 @@ def test_a_quantised_classifier_says_what_litert_says(tmp_path: Path) -> None:
     assert said.score == pytest.approx(float(theirs.max()), abs=2 / 256)
 
 
+@pytest.mark.slow
 def test_a_published_quantised_classifier(weights: Path, tmp_path: Path) -> None:
     """Of a photograph it says what LiteRT says of it, and its labels come out of the file."""
     pytest.importorskip("tf2onnx", reason="tf2onnx is not installed")

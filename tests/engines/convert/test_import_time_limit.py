@@ -33,6 +33,7 @@ sys.exit(run(sys.argv[1:]))
 """
 
 
+@pytest.mark.slow
 def test_an_import_that_takes_too_long_ends_and_says_what_it_was_at(tmp_path: Path) -> None:
     planes(tmp_path / "net.onnx", ["n", 3, 32, 32])
     command = [sys.executable, "-c", SLOW, "models", "import", str(tmp_path / "net.onnx")]

@@ -31,7 +31,20 @@ def outputs_of(manifest: Manifest) -> tuple[Any, dict[str, NDArray[Any]]]:
     return session, session.run(feeds)
 
 
-@pytest.mark.parametrize("name", zoo_names())
+# Some are slow, as the model is made of another one first.
+DEAR = {
+    "yolox-street": pytest.mark.full,  # as yolox-nano, of which it is made
+    "yolox-nano": pytest.mark.slow,
+    "twinlitenet": pytest.mark.slow,
+    "lwnet": pytest.mark.slow,
+    "omz-road": pytest.mark.slow,
+    "deimv2-femto": pytest.mark.slow,
+}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=DEAR.get(name, ())) for name in zoo_names()]
+)
 def test_every_model_of_the_zoo_is_recognised_or_its_ambiguity_told(
     name: str, weights: Path
 ) -> None:

@@ -226,6 +226,7 @@ def test_auto_recognises_the_colour_classifier(folder: Path) -> None:
     assert (found.decoder, found.task, found.labels) == ("softmax", "classify", 3)
 
 
+@pytest.mark.slow
 def test_an_engine_of_a_classifier_is_judged_by_what_it_says(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,6 +83,7 @@ def test_one_tensor_and_its_picture(tmp_path: Path, frame: str, mirante: Run) ->
     assert read_frame(target).shape[0] > 0
 
 
+@pytest.mark.slow
 def test_where_two_files_part(tmp_path: Path, frame: str, mirante: Run) -> None:
     manifest = own(tmp_path, "factor")
     arguments = ("--frame", frame, "--against-file", str(tmp_path / "mine.onnx"))

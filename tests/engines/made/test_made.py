@@ -12,8 +12,8 @@ import pytest
 import engines
 from engines.made import network_of, pull, told
 from engines.made.layouts import _LAYOUTS
-from engines.manifest import ManifestError, find
-from engines.runtimes import open_session
+from engines.manifest import Manifest, ManifestError, find
+from engines.runtimes import Session, open_session
 from engines.store import made as store
 from engines.store.models import ModelUnavailableError, resolve_file
 from tests.support.head_networks import write_head
@@ -31,7 +31,7 @@ def test_processes_that_need_it_make_it_once(home: Path, tmp_path: Path) -> None
     path = str(write_head(tmp_path, "yolox", classes=["car"]))
     context = multiprocessing.get_context("spawn")
     results: multiprocessing.Queue[str] = context.Queue()
-    processes = [context.Process(target=_load, args=(path, results)) for _ in range(3)]
+    processes = [context.Process(target=_load, args=(path, results)) for _ in range(2)]
     for process in processes:
         process.start()
     found = {results.get(timeout=60) for _ in processes}
@@ -104,18 +104,23 @@ def test_layouts_are_of_decoders_that_there_are() -> None:
     assert set(_LAYOUTS) <= set(DECODERS)
 
 
+@pytest.mark.slow
 @pytest.mark.models
 def test_yolox_street_finds_what_yolox_nano_does_of_its_classes(weights: Path) -> None:
-    street = engines.load("yolox-street")
-    assert street.labels == STREET
-    assert street._session.outputs["output"].shape[2] == 5 + len(STREET)
-    size = find("yolox-street").input.model_copy(update={"size": (416, 416)})
-    never = dict.fromkeys(set(find("yolox-nano").labels) - set(STREET), 1.0)
-    nano = engines.load("yolox-nano", threshold=never)
-    same = find("yolox-street").model_copy(update={"input": size})
-    manifest, path = network_of(same)
-    session = open_session("onnxruntime", path, 1)
+    as_published = {"size": (416, 416), "multiple": None}
+
+    def opened(name: str) -> tuple[Manifest, Session]:
+        spec = find(name).input.model_copy(update=as_published)
+        manifest, path = network_of(find(name).model_copy(update={"input": spec}))
+        return manifest, open_session("onnxruntime", path, 1)
+
+    source, published = opened("yolox-nano")
+    never = [0.3 if label in STREET else 1.0 for label in source.labels]
+    nano = engines.Model(source, published, np.array(never, np.float32))
+    manifest, session = opened("yolox-street")
+    assert session.outputs["output"].shape[2] == 5 + len(STREET)
     model = engines.Model(manifest, session, np.full(6, 0.3, np.float32))
+    assert model.labels == STREET
     for index in (100, 600):
         rgb = clip_frame("highway.mp4", index)
         expected, found = nano(rgb).detections, model(rgb).detections
@@ -124,6 +129,7 @@ def test_yolox_street_finds_what_yolox_nano_does_of_its_classes(weights: Path) -
         np.testing.assert_allclose(found.score, expected.score, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.models
 def test_pull_makes_it_too(weights: Path, home: Path) -> None:
     manifest = find("yolox-street")
@@ -136,6 +142,7 @@ def test_pull_makes_it_too(weights: Path, home: Path) -> None:
 
 
 @pytest.mark.models
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("keys", "words"),
     [

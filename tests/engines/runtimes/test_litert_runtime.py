@@ -60,6 +60,7 @@ def test_a_quantised_ssd_finds_what_the_bare_interpreter_does(weights: Path, ind
     support.record("SSD-MobileNet", "TF Lite", "litert", "int8")
 
 
+@pytest.mark.full  # a frame of this clip is compared with the bare interpreter
 @pytest.mark.models
 def test_its_cars_are_those_that_another_network_finds(weights: Path) -> None:
     rgb = clip_frame("highway.mp4", 20)
@@ -70,6 +71,7 @@ def test_its_cars_are_those_that_another_network_finds(weights: Path) -> None:
     assert sum(overlap > 0.5 for overlap in overlaps) >= 3, "it has ten boxes at most"
 
 
+@pytest.mark.slow
 @pytest.mark.models
 def test_a_quantised_unet_finds_the_face_that_its_float_file_does(weights: Path) -> None:
     small, large = (engines.load(name) for name in ("unet-face-int8", "unet-face"))

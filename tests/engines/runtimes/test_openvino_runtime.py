@@ -119,8 +119,14 @@ ZOO = {
 }
 
 
+DAILY = ("yunet", "unet-face")  # boxes; masks
+
+
+@pytest.mark.slow
 @pytest.mark.models
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize(
+    "name", [pytest.param(each, marks=() if each in DAILY else pytest.mark.full) for each in ZOO]
+)
 def test_the_zoo_finds_what_it_does_on_onnx_runtime(weights: Path, name: str) -> None:
     architecture, framework, clip = ZOO[name]
     rgb = clip_frame(clip, 20)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -31,20 +32,21 @@ from gi.repository import Gst
 from plugins.elements import register
 Gst.init(None)
 register()
-line = (
-    "videotestsrc num-buffers=40 pattern=red ! video/x-raw,format=RGB,width=96,height=64"
-    f" ! mirinfer name=infer model={sys.argv[1]} ! fakesink name=end"
-)
-pipelines = [Gst.parse_launch(line) for _ in range(3)]
-for pipeline in pipelines:
-    pipeline.set_state(Gst.State.PLAYING)
-for pipeline in pipelines:
-    wanted = Gst.MessageType.EOS | Gst.MessageType.ERROR | Gst.MessageType.WARNING
-    message = pipeline.get_bus().timed_pop_filtered(60 * Gst.SECOND, wanted)
-    assert message is not None and message.type == Gst.MessageType.EOS, message
-    assert pipeline.get_by_name("infer").ledger.counts()[0].failed == 0
-    pipeline.set_state(Gst.State.NULL)
-print("all frames done")
+for model in sys.argv[1:]:
+    line = (
+        "videotestsrc num-buffers=15 pattern=red ! video/x-raw,format=RGB,width=96,height=64"
+        f" ! mirinfer name=infer model={model} ! fakesink name=end"
+    )
+    pipelines = [Gst.parse_launch(line) for _ in range(3)]
+    for pipeline in pipelines:
+        pipeline.set_state(Gst.State.PLAYING)
+    for pipeline in pipelines:
+        wanted = Gst.MessageType.EOS | Gst.MessageType.ERROR | Gst.MessageType.WARNING
+        message = pipeline.get_bus().timed_pop_filtered(60 * Gst.SECOND, wanted)
+        assert message is not None and message.type == Gst.MessageType.EOS, (model, message)
+        assert pipeline.get_by_name("infer").ledger.counts()[0].failed == 0, model
+        pipeline.set_state(Gst.State.NULL)
+    print("all frames done")
 """
 REFUSED = """
 import sys
@@ -55,10 +57,11 @@ from gi.repository import Gst
 Gst.init(None)
 from pathlib import Path
 from engines.runtimes import RefusedError, open_session
-try:
-    open_session(sys.argv[1], Path(sys.argv[2]), 1)
-except RefusedError:
-    print("refused")
+for runtime, path in zip(sys.argv[1::2], sys.argv[2::2]):
+    try:
+        open_session(runtime, Path(path), 1)
+    except RefusedError:
+        print(runtime, "refuses it", flush=True)
 """
 
 
@@ -72,39 +75,59 @@ def run(code: str, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("runtime", ["openvino", "kserve-http", "kserve-grpc", "tf-serving"])
-def test_three_cameras_run_it_at_once(runtime: str, tmp_path: Path) -> None:
-    need(runtime)
-    path = colour_grid(tmp_path / "grid.onnx", "yolov8", 96, 64)
-    models = Models()
-    models.add("grid", path)
-    server = GrpcServer(models) if runtime == "kserve-grpc" else HttpServer(models)
-    scheme = "grpc" if runtime == "kserve-grpc" else "http"
-    where = {"url": f"{scheme}://127.0.0.1:{server.port}", "model": "grid", "timeout_s": 20}
+def write_manifest(folder: Path, runtime: str, place: dict[str, Any]) -> str:
+    """Return the path of the manifest of a model that is at ``place``."""
     manifest = {
         "name": "grid",
         "task": "detect",
         "licence": "MIT",
         "runtime": runtime,
-        **({"file": str(path)} if runtime == "openvino" else {"server": where}),
+        **place,
         "input": {"name": "images", "size": [96, 64], "scale": 1 / 255},
         "decoder": "yolov8",
         "labels": ["red", "green", "blue"],
         "threshold": 0.5,
     }
-    (tmp_path / "grid.yaml").write_text(yaml.safe_dump(manifest))
+    path = folder / f"{runtime}.yaml"
+    path.write_text(yaml.safe_dump(manifest))
+    return str(path)
+
+
+def test_three_cameras_run_it_at_once(tmp_path: Path) -> None:
+    need("openvino")
+    path = colour_grid(tmp_path / "grid.onnx", "yolov8", 96, 64)
+    manifest = write_manifest(tmp_path, "openvino", {"file": str(path)})
+    assert run(LAUNCH, manifest) == "all frames done\n"
+
+
+def test_three_cameras_ask_a_server_at_once(tmp_path: Path) -> None:
+    """One protocol after the other."""
+    asking = ("kserve-http", "tf-serving", "kserve-grpc")
+    for runtime in asking:
+        need(runtime)
+    models = Models()
+    models.add("grid", colour_grid(tmp_path / "grid.onnx", "yolov8", 96, 64))
+    http, grpc = HttpServer(models), GrpcServer(models)
     try:
-        assert run(LAUNCH, str(tmp_path / "grid.yaml")) == "all frames done\n"
+        manifests = []
+        for runtime in asking:
+            is_grpc = runtime == "kserve-grpc"
+            url = f"grpc://127.0.0.1:{grpc.port}" if is_grpc else f"http://127.0.0.1:{http.port}"
+            place = {"server": {"url": url, "model": "grid", "timeout_s": 20}}
+            manifests.append(write_manifest(tmp_path, runtime, place))
+        assert run(LAUNCH, *manifests) == "all frames done\n" * 3
     finally:
-        server.stop()
-    assert models.asked == (0 if runtime == "openvino" else 3 * 41)  # each is tried out once
+        http.stop()
+        grpc.stop()
+    assert models.asked == 3 * 3 * 16  # each is tried out once
 
 
-@pytest.mark.parametrize(
-    ("runtime", "suffix"), [("onnxruntime", "onnx"), ("openvino", "xml"), ("litert", "tflite")]
-)
-def test_a_refused_file_leaves_the_process_alive(runtime: str, suffix: str, tmp_path: Path) -> None:
-    need(runtime)
-    path = tmp_path / f"broken.{suffix}"
-    path.write_bytes(b"no network")
-    assert run(REFUSED, runtime, str(path)) == "refused\n"
+def test_refused_files_leave_the_process_alive(tmp_path: Path) -> None:
+    arguments: list[str] = []
+    for runtime, suffix in (("onnxruntime", "onnx"), ("openvino", "xml"), ("litert", "tflite")):
+        need(runtime)
+        path = tmp_path / f"broken.{suffix}"
+        path.write_bytes(b"no network")
+        arguments += [runtime, str(path)]
+    said = run(REFUSED, *arguments).splitlines()
+    assert said == [f"{runtime} refuses it" for runtime in arguments[::2]]

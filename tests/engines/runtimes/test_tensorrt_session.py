@@ -119,10 +119,10 @@ def test_the_first_call_after_loading_is_a_replay(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", PLAIN)
 def test_keeps_so_many_shapes(tmp_path: Path, kind: str) -> None:
-    profiles = {"x": ((1, 3, 6, 6), (2, 3, 6, 6), (40, 3, 6, 6))}
+    profiles = {"x": ((1, 3, 6, 6), (2, 3, 6, 6), (20, 3, 6, 6))}
     here = bench(tmp_path, kind, profiles=profiles)
     session = here.open()
-    for batch in range(40, 0, -1):
+    for batch in range(20, 0, -1):
         for _ in range(4):  # each lane twice, so that each records
             same(session.run(random_x(batch)), expected(here.network, random_x(batch)))
     gc.collect()

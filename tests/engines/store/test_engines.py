@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +21,21 @@ from engines.model import load
 from engines.runtimes import RefusedError
 from engines.store import engines as shelf
 from tests.support.built_engines import ask, faces, save_pictures, store, synthetic
+from tests.support.head_networks import write_head
 from tests.support.printed import printed
 
 __all__ = ["store"]
 
 pytestmark = pytest.mark.slow
 
-# Builds whose every call that changes the disk is counted, and at the one whose number is read the
-# process dies. Each is forked from one that has loaded all it takes; what became of it is printed.
-DYING = """
-import os, signal, sys, traceback
+# Builds in processes forked from one that has loaded all they take and built one engine. A line
+# asks for some at once, which die at a call that changes the disk if its number is reached; a line
+# says what became of each: 0 it built, 1 it found, -9 it died.
+BUILDS = """
+import json, os, signal, sys, tempfile, traceback
 from pathlib import Path
 from engines.store import engines as shelf
 from engines.builder.build import Request, build
-
-left = 0
 
 def dies(name, holder):
     call = getattr(holder, name)
@@ -46,21 +47,66 @@ def dies(name, holder):
         return call(*arguments, **keys)
     setattr(holder, name, counted)
 
+def built(asked):
+    global left
+    left, request = asked["calls"], Path(asked["request"])
+    os.environ["MIRANTE_HOME"], tempfile.tempdir = asked["home"], str(request.parent)
+    return 0 if build(Request.from_json(request.read_text())).fresh else 1
+
 for name, holder in (("write_text", Path), ("fsync", os), ("replace", Path), ("mkdir", Path),
                      ("mkdtemp", shelf.tempfile), ("rmtree", shelf.shutil)):
     dies(name, holder)
-request = Request.from_json(Path(sys.argv[1]).read_text())
-for line in sys.stdin:
-    left = int(line)
-    if (child := os.fork()) == 0:
-        try:
-            os._exit(0 if build(request).fresh else 1)
-        except Exception:
-            traceback.print_exc()
-        finally:
-            os._exit(2)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+for number, line in enumerate(sys.stdin):
+    asked, children = json.loads(line), []
+    if number == 0:
+        built(asked)
+        continue
+    for _ in range(asked["at_once"]):
+        if (child := os.fork()) == 0:
+            try:
+                os._exit(built(asked))
+            except Exception:
+                traceback.print_exc()
+            finally:
+                os._exit(2)
+        children.append(child)
+    ends = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    print(json.dumps(ends), flush=True)
 """
+NEVER = 1_000_000  # more calls than a build makes
+
+
+@dataclass(frozen=True, slots=True)
+class Builds:
+    """Processes that build what a file asks for, forked from one."""
+
+    process: subprocess.Popen[str]
+
+    def ask(self, home: Path, request: Path, calls: int = NEVER, at_once: int = 1) -> None:
+        """Ask for ``at_once`` of them, which are killed after so many calls."""
+        assert self.process.stdin is not None
+        said = {"home": str(home), "request": str(request), "calls": calls, "at_once": at_once}
+        self.process.stdin.write(json.dumps(said) + "\n")
+        self.process.stdin.flush()
+
+    def ends(self, *asked: Any, **keys: Any) -> list[int]:
+        """Return what becomes of those asked for."""
+        self.ask(*asked, **keys)
+        ends: list[int] = json.loads(printed(self.process))
+        return ends
+
+
+@pytest.fixture(scope="module")
+def builds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builds]:
+    folder = tmp_path_factory.mktemp("builds")
+    request = folder / "request.json"
+    request.write_text(drawn(folder).to_json())
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", BUILDS]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        made = Builds(process)
+        made.ask(folder / "home", request)
+        yield made
 
 
 @pytest.fixture
@@ -85,61 +131,45 @@ def asked(path: Path) -> Request:
     return Request.from_json(path.read_text())
 
 
-def test_killed_at_any_step_it_is_whole_or_not_there(home: Path, request_file: Path) -> None:
+@pytest.mark.parametrize("apart", [pytest.param(1, marks=pytest.mark.full), 3])
+def test_killed_at_any_step_it_is_whole_or_not_there(
+    home: Path, request_file: Path, builds: Builds, apart: int
+) -> None:
     died = 0
-    command = [sys.executable, "-c", DYING, str(request_file)]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as builds:
-        assert builds.stdin is not None
-        for step in range(0, 40, 2):
-            builds.stdin.write(f"{step}\n")
-            builds.stdin.flush()
-            if (status := int(printed(builds))) == 0:
-                break
-            assert status == -signal.SIGKILL
-            died += 1
-            engine = find(asked(request_file))
-            if engine is not None:  # killed behind the rename: it must stand
-                shelf.remove(engine.key)
-        else:
-            pytest.fail("it never came to its end")
+    for step in range(0, 40, apart):
+        if (end := builds.ends(home, request_file, calls=step)) == [0]:
+            break
+        assert end == [-signal.SIGKILL]
+        died += 1
+        engine = find(asked(request_file))
+        if engine is not None:  # killed behind the rename: it must stand
+            shelf.remove(engine.key)
+    else:
+        pytest.fail("it never came to its end")
     assert died >= 5
     assert find(asked(request_file)) is not None
     leftovers = [path.name for path in shelf.shelf().iterdir() if path.name.startswith(".")]
     assert leftovers == [".locks"]  # those of the killed ones went too
 
 
-def test_killed_by_the_clock(home: Path, request_file: Path) -> None:
-    """At moments that the program does not choose."""
+@pytest.mark.parametrize("lines", [2, pytest.param(4, marks=pytest.mark.full)])
+def test_killed_by_the_clock(home: Path, request_file: Path, lines: int) -> None:
+    """At a moment that the program does not choose."""
     command = [sys.executable, "-m", "engines.builder", str(request_file), "--nice", "0"]
-    for lines in (2, 4):
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as running:
-            assert running.stdout is not None
-            for _ in range(lines):
-                running.stdout.readline()
-            running.kill()
-        engine = find(asked(request_file))
-        if engine is not None:
-            shelf.remove(engine.key)
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        for _ in range(lines):
+            running.stdout.readline()
+        running.kill()
+    engine = find(asked(request_file))
+    if engine is not None:
+        shelf.remove(engine.key)
     assert build(asked(request_file)).fresh
 
 
-def _build(path: Path, results: multiprocessing.Queue[bool]) -> None:
-    results.put(build(asked(path)).fresh)
-
-
-def test_two_processes_build_it_once(home: Path, request_file: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    results = context.Queue()
-    workers = [context.Process(target=_build, args=(request_file, results)) for _ in range(2)]
-    key_before = list_engines()
-    for worker in workers:
-        worker.start()
-    fresh = sorted(results.get(timeout=60) for _ in workers)
-    for worker in workers:
-        worker.join(timeout=30)
-    assert key_before == []
-    assert fresh == [False, True]
+def test_two_processes_build_it_once(home: Path, request_file: Path, builds: Builds) -> None:
+    assert list_engines() == []
+    assert sorted(builds.ends(home, request_file, at_once=2)) == [0, 1]
     assert len(list_engines()) == 1
 
 
@@ -249,21 +279,20 @@ def test_prune_keeps_engines_of_other_pictures_and_of_other_networks(
     home: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("onnxslim", reason='building needs "mirante[build]"')
+    model = str(write_head(tmp_path, "yolov8"))
     for index in range(2):
-        frames = save_pictures(tmp_path / f"{index}.npz", faces()[index : index + 2])
-        build(ask("face", precision="int8", calibrate=frames, calibration_frames=2))
+        frames = save_pictures(tmp_path / f"{index}.npz", faces()[index : index + 1])
+        build(ask(model, precision="int8", calibrate=frames))
     assert len(list_engines()) == 2
     assert shelf.prune() == []
 
 
 def test_what_a_killed_build_was_working_on_is_in_the_store_too(
-    home: Path, request_file: Path, tmp_path: Path
+    home: Path, request_file: Path, tmp_path: Path, builds: Builds
 ) -> None:
-    code = f"import tempfile; tempfile.tempdir = {str(tmp_path)!r}\n{DYING}"
-    command = [sys.executable, "-c", code, str(request_file)]
-    said = subprocess.run(command, input="12\n", stdout=subprocess.PIPE, text=True, check=True)
-    assert int(said.stdout) == -signal.SIGKILL
+    assert builds.ends(home, request_file, calls=12) == [-signal.SIGKILL]
     assert list(tmp_path.glob("mirante-build-*")) == []
+    assert list(shelf.shelf().glob(".test-boxes*")) != []
     shelf.prune()
     assert list(shelf.shelf().glob(".test-boxes*")) == []
 
