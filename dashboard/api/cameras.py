@@ -34,7 +34,7 @@ from pipeline.config.camera import Camera
 from pipeline.config.camera_url import ADDRESSES, redact
 from pipeline.config.messages import ConfigError
 from pipeline.control.changing import RegistryError
-from pipeline.control.entries import Desired
+from pipeline.control.entries import Desired, Needs
 from pipeline.control.fleet_room import FleetFullError, check_fleet
 from pipeline.control.lease import MAIN, holders, not_running, usual
 from pipeline.control.rpc import RefusedError
@@ -101,7 +101,7 @@ def add_camera(services: FromApp, who: Admin, body: Keys) -> Description:
     worker = take_name(keys, "worker", usual(holders(services.redis, MAIN), known))
     _check(seen, name, keys, None, worker)
     if needs is not None:
-        _check_fleet(seen, name)
+        _check_fleet(seen, name, needs)
     services.registry(worker).add(name, keys, needs)
     return _changed(seen, name)
 
@@ -256,9 +256,9 @@ def _check(
         check_targets(seen.services.settings, keys, before)
 
 
-def _check_fleet(seen: Seen, name: str) -> None:
+def _check_fleet(seen: Seen, name: str, needs: Needs) -> None:
     try:
-        check_fleet(seen.services.redis)
+        check_fleet(seen.services.redis, needs)
     except FleetFullError as error:
         if seen.who.sees_all:
             raise

@@ -10,9 +10,9 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 from dashboard.api.shapes import Shape, as_said, inline
 from mirante.keys import key
 from pipeline.control.bridge_reports import BridgeReport
+from pipeline.control.build_report import BuildReport
 from pipeline.control.fleet_report import FleetReport
 from pipeline.control.reports import (
-    BuildReport,
     ModelReport,
     WorkerReport,
     ZooModel,
@@ -88,7 +88,12 @@ class Models(Shape):
                             "precision": "fp32",
                             "parity": "",
                             "before": [],
-                            "build": {"state": "building", "words": "tactics", "share": 0.4},
+                            "build": {
+                                "state": "building",
+                                "words": "tactics",
+                                "share": 0.4,
+                                "since": 1763899600.5,
+                            },
                         }
                     ],
                     "defaults": {"main": {"width": 640}},

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from mirante.faults import FaultCode
 from mirante.keys import key
 from mirante.status import State
+from pipeline.control.build_report import BuildReport
 from pipeline.control.needs import Said
 from pipeline.control.registry import no_camera
 from pipeline.control.sleep_report import SleepReport
@@ -157,6 +158,14 @@ CAMERA: dict[str, Any] = {
     "size": [1920, 1080],
     "stages": [{"model": "street"}],
     "models": ["street"],
+    "builds": {
+        "street": {
+            "state": "building",
+            "words": "tactics",
+            "share": 0.4,
+            "since": 1763899600.5,
+        }
+    },
     "labels": ["person", "bicycle", "car"],
     "view": None,
     "hint": None,
@@ -272,6 +281,9 @@ class Camera(Shape):
         "that name none"
     )
     models: list[str]
+    builds: dict[str, Annotated[dict[str, Any], as_said(BuildReport)]] = Field(
+        {}, description="by model, how far the engine is that its worker makes for it"
+    )
     labels: list[str] = Field(description="what its models may find")
     view: View | None = Field(
         None, description="the stream that people see; null where it is that which is analysed"

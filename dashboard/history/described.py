@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import PurePath
 from typing import Any
 
 import msgspec
@@ -55,6 +56,7 @@ def describe(
         "size": list(sampled.message.size) if sampled else None,
         "stages": stages,
         "models": models,
+        "builds": _builds(models, report),
         "labels": _labels(models, report),
         "view": _view(desired, report),
         "hint": _hint(desired, report, track),
@@ -63,6 +65,19 @@ def describe(
         "cpu_percent": camera.cpu_percent if camera else None,
         "onvif": _onvif(camera),
     }
+
+
+def is_run(model: str, run: Collection[str]) -> bool:
+    """Return whether a model of a worker's is among those that cameras run; one of the worker's
+    folder has its path for a name.
+    """
+    return model in run or PurePath(model).stem in run
+
+
+def _builds(models: Iterable[str], report: WorkerReport | None) -> dict[str, Any]:
+    """By model, how far its engine is."""
+    run, builds = set(models), report.builds if report else {}
+    return {name: msgspec.to_builtins(build) for name, build in builds.items() if is_run(name, run)}
 
 
 def _onvif(camera: CameraReport | None) -> dict[str, Any] | None:

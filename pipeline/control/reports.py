@@ -14,7 +14,9 @@ from mirante.keys import WORKERS, report_key
 from mirante.nesting import check_nesting
 from mirante.wire.errors import UNREADABLE
 from pipeline.config.standard import Standard
+from pipeline.control.build_report import BuildReport
 from pipeline.control.counted_report import CountedReport
+from pipeline.control.held_report import HeldReport
 from pipeline.control.onvif_report import OnvifReport
 from pipeline.control.outbox_report import OutboxReport
 from pipeline.control.room import RoomReport
@@ -137,8 +139,7 @@ class StreamReport(msgspec.Struct, frozen=True, kw_only=True):
         decoder: GStreamer's element that decodes it; None where nothing is decoded.
         clock_off_s: how many seconds the camera's clock is ahead of the worker's, less the time
             that an image or answer took to come; None where the camera does not tell the time.
-        clock_by: how that is known: ``rtcp``, to the millisecond, or the ``date`` of an answer, to
-            the second.
+        clock_by: how: ``rtcp``, to the millisecond, or the ``date`` of an answer, to the second.
     """
 
     decoder: str | None = None
@@ -160,7 +161,7 @@ class CameraReport(msgspec.Struct, frozen=True, kw_only=True):
         stream: what is known of its stream; None while none comes.
         events: number of its events since it was started, by kind.
         counted: objects that it counted.
-        sleep, onvif: how it sleeps, and its own events are heard; None where that is not asked for.
+        sleep, onvif, held: how it sleeps, hears its own events, uses a GPU; None where it does not.
         cpu_s: processor time of its own threads since it was started: receiving, decoding, stages.
         cpu_percent: what they take of a core, over the last ten seconds; None until that is known.
     """
@@ -181,6 +182,7 @@ class CameraReport(msgspec.Struct, frozen=True, kw_only=True):
     cpu_s: float = 0.0
     cpu_percent: float | None = None
     onvif: OnvifReport | None = None
+    held: HeldReport | None = None
 
 
 class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -240,20 +242,6 @@ class ZooReport(ZooModel, frozen=True, kw_only=True):
     """
 
     ready: bool
-
-
-class BuildReport(msgspec.Struct, frozen=True):
-    """The way of a model to the engine that is configured for it.
-
-    Attributes:
-        state: how far it is.
-        words: what it does, or why it failed; empty where the state says all.
-        share: done, 0 to 1, while it builds.
-    """
-
-    state: Literal["waiting", "collecting", "building", "ready", "failed"]
-    words: str = ""
-    share: float | None = None
 
 
 class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -338,8 +326,7 @@ class WorkerReport(WorkerState, frozen=True, kw_only=True):
         if stages is not None:
             return stages
         if self.standard is None:
-            stages = self.defaults.get("stages")
-            return stages or []
+            return self.defaults.get("stages") or []
         preview = {**self.defaults.get("preview", {}), **(spec.get("preview") or {})}
         return self.standard.stages(preview.get("blur") or ())
 

@@ -17,13 +17,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from msgspec.structs import replace
+
 from engines.files import writing
 from engines.runtimes import threads_per_session
 from engines.samples import Samples
 from engines.serving import Models, about_engine
 from pipeline.config.engine import Engine
 from pipeline.config.settings import Settings
-from pipeline.control.reports import BuildReport
+from pipeline.control.build_report import BuildReport
 from pipeline.worker.engine_choice import NotBuiltError, Provided, choice_of
 
 log = logging.getLogger(__name__)
@@ -131,7 +133,7 @@ class EngineBuilds:
             if found.engine is not None:
                 self.models.use(model, str(found.engine.manifest), (model,))
                 log.info("model %s: engine %s", model, found.engine.key)
-            self._states[model] = BuildReport("ready", found.words)
+            self._tell(model, BuildReport("ready", found.words))
 
     def want(self, models: Iterable[str]) -> None:
         """Builds for models that came later, in turn."""
@@ -155,7 +157,7 @@ class EngineBuilds:
 
     def _want(self, model: str) -> None:
         self._known.add(model)
-        self._states[model] = BuildReport("waiting")
+        self._tell(model, BuildReport("waiting"))
         self._wanted.put(model)
 
     def _run(self) -> None:
@@ -195,7 +197,8 @@ class EngineBuilds:
                 self._fail(model, error)
                 continue
             waiting[model] = self._collect(model)
-            self._tell(model, BuildReport("collecting"))
+        for model, each in waiting.items():
+            self._tell(model, BuildReport("collecting", share=each.samples.share))
         for model in waiting.keys() & self._left:
             del waiting[model]
             self.models.discard(model)
@@ -207,8 +210,12 @@ class EngineBuilds:
 
     def _tell(self, model: str, report: BuildReport) -> None:
         """Say how far its engine is, unless somebody chose by hand what runs."""
-        if model not in self._left:
-            self._states[model] = report
+        if model in self._left:
+            return
+        before = self._states.get(model)
+        same = before is not None and (before.state, before.words) == (report.state, report.words)
+        since = before.since if before is not None and same else None
+        self._states[model] = replace(report, since=since or time.time())
 
     def _provide(self, model: str, pictures: list[Any]) -> None:
         """Build an engine for a model and put it in its place."""
@@ -217,6 +224,7 @@ class EngineBuilds:
         found = self._find(model) or self._build(model, pictures)
         engine = found.engine
         if engine is not None and not engine.is_proved:
+            self._tell(model, BuildReport("building", "comparing the engine with its source"))
             engine = prove(engine, pictures)
         self._use(model, Provided(engine, found.words))
 
@@ -251,6 +259,7 @@ class EngineBuilds:
         assert self._choice is not None
         with tempfile.TemporaryDirectory(prefix="mirante-engine-") as folder:  # for its owner alone
             log.info("model %s: its engine is being built; it runs as it is meanwhile", model)
+            self._tell(model, BuildReport("building", "starting"))
             with writing(Path(folder)):
                 arguments = self._choice.ask(model, Path(folder), pictures)
             self._child = subprocess.Popen(
@@ -282,8 +291,8 @@ class EngineBuilds:
                 if said.keys() & {"manifest", "verdict"}:
                     return said
                 if "share" in said:
-                    doing, share = str(said.get("doing", "")), float(said["share"])
-                    self._tell(model, BuildReport("building", doing, share))
+                    share = None if said["share"] is None else float(said["share"])
+                    self._tell(model, BuildReport("building", str(said.get("doing", "")), share))
                 watchdog = _watchdog(child)
             watchdog.cancel()
         raise NotBuiltError(f"the process that built it ended with status {child.wait()}")

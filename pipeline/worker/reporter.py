@@ -14,8 +14,8 @@ import msgspec
 import redis
 
 from engines.head import Head
-from engines.manifest import ManifestError, zoo_names
-from engines.store.models import show
+from engines.manifest import Manifest, ManifestError, path_of, read, zoo_names
+from engines.store.models import listing_of
 from mirante.outage import Outage
 from mirante.refusal import eviction
 from pipeline.cameras.state import State
@@ -61,6 +61,7 @@ class Reporter:
         self._due_s = time.monotonic() + EVERY_S  # shares of the CPU need a while to be measured
         self._zoo_due_s = 0.0
         self._zoo: tuple[ZooReport, ...] = ()
+        self._manifests: dict[str, tuple[tuple[int, int, int], Manifest]] = {}
         self._said = ""
         self._policy_due_s = 0.0
         self._policy = ""
@@ -125,18 +126,32 @@ class Reporter:
         )
 
     def _read_zoo(self) -> tuple[ZooReport, ...]:
-        """Return the models that stages may name: first the folder ``models``, then the zoo."""
+        """Return the models that stages may name: first the folder ``models``, then the zoo.
+
+        A manifest is read again only where its file has changed: all of them take a core for
+        10 ms, in which frame threads wait for the interpreter.
+        """
         folder = self._settings.models
         own = {path.stem: str(path) for path in sorted(folder.glob("*.yaml"))} if folder else {}
         found, unreadable = [], []
         for name, at in ({name: name for name in zoo_names()} | own).items():
             try:
-                found.append(_of_zoo(name, at))
+                found.append(_of_zoo(name, self._manifest(at)))
             except (ManifestError, OSError) as error:
                 unreadable.append(str(error))
         if unreadable:
             self._say_once(f"models that no camera can be given: {'; '.join(unreadable)}")
         return tuple(found)
+
+    def _manifest(self, at: str) -> Manifest:
+        path = path_of(at)
+        status = path.stat()
+        # One that takes its place may have its size, and its time, as programs that copy keep it.
+        stamp = (status.st_ino, status.st_ctime_ns, status.st_size)
+        known = self._manifests.get(at)
+        if known is None or known[0] != stamp:
+            known = self._manifests[at] = (stamp, read(path))
+        return known[1]
 
     def _say_once(self, words: str) -> None:
         if words != self._said:
@@ -148,15 +163,14 @@ def _running(state: WorkerState) -> int:
     return sum(camera.state == State.RUNNING for camera in state.cameras.values())
 
 
-def _of_zoo(name: str, at: str) -> ZooReport:
-    manifest, listing = show(at)
+def _of_zoo(name: str, manifest: Manifest) -> ZooReport:
     return ZooReport(
         name=name,
         task=manifest.tasks,
         labels=manifest.every_label,
         licence=manifest.licence,
         runs_on="crops" if manifest.is_for_crops or manifest.about_boxes else "frame",
-        ready=listing.place is not None,
+        ready=listing_of(manifest).place is not None,
         verb=manifest.parts[0].kind.verb,
         finds_boxes=bool(manifest.box_labels),
         finds_masks=bool(manifest.mask_labels),

@@ -1,9 +1,11 @@
 // Pause, resume, test, edit and remove one camera, as far as whoever looks may.
 import { cameraPath, post, remove } from "../lib/api.js";
+import { lazy } from "../lib/lazy.js";
 import { html, useState } from "../lib/preact.js";
 import { mayChange, mayOperate } from "../lib/rights.js";
 import { Button, Dialog, Notice } from "../lib/ui.js";
-import { CameraTest } from "./camera_test.js";
+
+const CameraTest = lazy(() => import("./camera_test.js").then(({ CameraTest: Test }) => Test));
 
 /** `words`: with the names of the actions, else as icons. */
 export function CameraActions({ camera, session, onEdit, words = false }) {

@@ -2,12 +2,14 @@
 import { areasOf } from "../lib/areas.js";
 import { asleep, costWords } from "../lib/asleep.js";
 import { cameraPath, get } from "../lib/api.js";
+import { BuildNote } from "./build_note.js";
 import { CameraActions } from "./camera_actions.js";
 import { Frames, Latency, Objects } from "./camera_charts.js";
 import { ClipsCard } from "../clips/clips_card.js";
 import { CountsCard } from "../counts/counts_card.js";
 import { LastMessage } from "./last_message.js";
 import { LayerBar } from "../lib/layer_bar.js";
+import { lazy } from "../lib/lazy.js";
 import { live, useLive } from "../lib/live.js";
 import { OnvifNote } from "./onvif_note.js";
 import { Picture } from "../lib/picture.js";
@@ -20,10 +22,11 @@ import { Timeline } from "./timeline.js";
 import { ViewNote } from "./view_note.js";
 import { Button, Icon, Notice, State, count, ms, percentiles, toneOf } from "../lib/ui.js";
 import { Waterfall, stagesOf } from "./waterfall.js";
-import { CornerRemoval, DrawingHint, ZonePanel, surfaceOf, useZoneEditor } from "../zones/zone_editor.js";
+import { CornerRemoval, DrawingHint, surfaceOf, useZoneEditor } from "../zones/zone_editor.js";
 import { Surface } from "../zones/zone_surface.js";
 import { ZonesNow } from "../zones/zones_now.js";
 
+const ZonePanel = lazy(() => import("../zones/zone_panel.js").then(({ ZonePanel: Panel }) => Panel));
 const SHOWN_MS = 500; // between two messages shown: faster is not read
 const QUIET_MS = 2000; // without a picture, the newest message is asked for
 
@@ -60,13 +63,14 @@ function Known({ camera, session, onEdit }) {
     ${error && html`<${Notice} icon="alert" tone="wait" title="The charts are not updating">${error.message}</${Notice}>`}
     <div class="camera-top ${isEditing ? "is-editing" : ""}">
       <div class="view">
-        <div class="screen ${runs ? "" : "quiet"}"><${Picture} camera=${name} areas=${isEditing ? null : areasOf(camera)} onFrame=${take} />
+        <div class="screen ${runs || isEditing ? "" : "quiet"}"><${Picture} camera=${name} areas=${isEditing ? null : areasOf(camera)} onFrame=${take} />
           ${isEditing && html`<${Surface} size=${message?.size ?? camera.size ?? [16, 9]} ...${surfaceOf(editor)} />`}
-          ${!runs && html`<${Instead} camera=${camera} session=${session} />`}</div>
+          ${!runs && !isEditing && html`<${Instead} camera=${camera} session=${session} />`}</div>
         ${editor.open ? html`<${DrawingHint} editor=${editor} />` : html`<${LayerBar} labels=${labels} cameras=${[camera]} />`}
         <${CornerRemoval} editor=${editor} />
         ${!isEditing && html`<${ZonesNow} camera=${camera} message=${runs ? message : null} session=${session} onEdit=${editor.start} />`}
         ${runs && html`<p class="view-note">${costWords(camera)}</p>`}
+        ${runs && html`<${BuildNote} builds=${camera.builds} />`}
         ${!camera.paused && html`<${OnvifNote} onvif=${camera.onvif} />`}
         ${runs && html`<${ViewNote} view=${camera.view} hint=${camera.hint} />`}
       </div>

@@ -1,4 +1,5 @@
 // Models, and the engine that each runs on.
+import { Build } from "../lib/build.js";
 import { Mend, lessOf } from "../lib/less.js";
 import { html } from "../lib/preact.js";
 import { mayOperateAll } from "../lib/rights.js";
@@ -14,13 +15,6 @@ const PARITY = {
   source: ["the model itself", "off"],
   proved: ["proved on camera frames", "good"],
   pending: ["being proved", "wait"],
-};
-const BUILDS = {
-  waiting: ["waiting", "wait"],
-  collecting: ["collecting frames", "wait"],
-  building: ["building", "wait"],
-  ready: ["ready", "good"],
-  failed: ["failed", "bad"],
 };
 
 export function Models({ workers, session }) {
@@ -48,7 +42,7 @@ function Row({ model, worker, build, swap }) {
     <td data-words="Engine">${RUNTIMES[model.runtime] ?? model.runtime}</td>
     <td data-words="Precision">${model.precision}</td>
     <td data-words="Parity"><span class="state wraps ${tone}">${parity}</span></td>
-    <td data-words="Build">${buildWords(build)}</td>
+    <td data-words="Build"><div><${Build} build=${build} model=${model.name} /></div></td>
     ${swap && html`<td class="swap">${swap}</td>`}
   </tr>`;
 }
@@ -61,13 +55,6 @@ function Less({ worker, name }) {
     <details><summary>Where ${one.wanted} was looked for</summary>
       <ul>${one.tried.map((line) => html`<li key=${line}>${line}</li>`)}</ul></details>
   </${Notice}>`);
-}
-
-function buildWords(build) {
-  if (!build) return html`<span class="soft">none requested</span>`;
-  const [state, tone] = BUILDS[build.state] ?? [build.state, "wait"];
-  const share = build.share === null ? "" : ` ${Math.round(100 * build.share)} %`;
-  return html`<span class="state wraps ${tone}">${state}${share}${build.words && `: ${build.words}`}</span>`;
 }
 
 /** Models that a camera could run and none does. */

@@ -18,7 +18,7 @@ import pytest
 
 from engines.serving import Models
 from pipeline.config.engine import Engine
-from pipeline.control.reports import BuildReport
+from pipeline.control.build_report import BuildReport
 from pipeline.worker import builds as engine_builds
 from pipeline.worker.builds import EngineBuilds
 from plugins.infer.stage import InferStage
@@ -120,11 +120,47 @@ def test_a_stop_takes_the_child_along(
     builds: EngineBuilds, stage: InferStage, child: Child, caplog: pytest.LogCaptureFixture
 ) -> None:
     child('print(json.dumps({"share": 0.25, "doing": "tactics"}), flush=True); time.sleep(600)')
-    assert run_until(builds, stage, "building") == BuildReport("building", "tactics", 0.25)
+    run_until(builds, stage, "building")
+    until(lambda: builds.states["test-boxes"].words == "tactics")
+    said = builds.states["test-boxes"]
+    assert (said.state, said.share) == ("building", 0.25)
     running: Any = builds._child
     builds.close()
     assert running.poll() == -9
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_it_is_said_how_far_it_is_and_since_when_and_where_nobody_knows(
+    builds: EngineBuilds, stage: InferStage, child: Child, tmp_path: Path
+) -> None:
+    """A step that tells nothing has no share, and a step's time begins with it."""
+    go = tmp_path / "go"
+    child(
+        "def say(**said): print(json.dumps(said), flush=True)\n"
+        'say(share=0.2, doing="tactics")\n'
+        f"while not os.path.exists({str(go)!r}): time.sleep(0.02)\n"
+        'say(share=0.6, doing="tactics")\n'
+        f"while os.path.exists({str(go)!r}): time.sleep(0.02)\n"
+        'say(share=None, doing="comparing")\n'
+        "time.sleep(600)"
+    )
+    began = time.time()
+    run_until(builds, stage, "building")
+
+    def told() -> BuildReport:
+        return builds.states["test-boxes"]
+
+    until(lambda: told().share == 0.2)
+    first = told()
+    assert first.since is not None
+    assert began <= first.since <= time.time()
+    go.touch()
+    until(lambda: told().share == 0.6)
+    assert told() == BuildReport("building", "tactics", 0.6, first.since)
+    go.unlink()
+    until(lambda: told().words == "comparing")
+    assert told().share is None
+    assert (told().since or 0.0) > first.since
 
 
 def test_a_stop_before_there_is_a_child_leaves_none(
@@ -146,6 +182,7 @@ def test_a_stop_before_there_is_a_child_leaves_none(
     while builds._thread.is_alive():
         assert time.monotonic() < until_s, "it waits for the child"
         frame(stage)
+        time.sleep(0.01)
     assert begun[0].poll() == -9
 
 

@@ -13,7 +13,7 @@ import pynvml
 import pytest
 import redis
 
-from engines.manifest import ZOO
+from engines.manifest import ZOO, Manifest, read
 from mirante.keys import WORKERS, report_key
 from mirante.outage import Outage
 from mirante.redis_url import RedisUrl
@@ -82,6 +82,39 @@ def test_the_zoo_says_what_a_stage_may_name(tmp_path: Path) -> None:
     street = zoo["street"]
     assert street.labels == ("red", "green", "blue"), "the folder's own goes before the zoo's"
     assert not street.ready
+
+
+def test_a_manifest_is_read_again_where_it_has_changed_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.worker.reporter.ZOO_EVERY_S", 0.0)
+    seen: list[str] = []
+
+    def counted(path: Path) -> Manifest:
+        seen.append(path.stem)
+        return read(path)
+
+    monkeypatch.setattr("pipeline.worker.reporter.read", counted)
+    text = (ZOO / "test-boxes.yaml").read_text()
+    (tmp_path / "mine.yaml").write_text(text)
+    told = reporter(models=tmp_path)
+    told.report()
+    assert len(seen) > 10
+    seen.clear()
+    told.report()
+    assert seen == []
+    (tmp_path / "mine.yaml").write_text(text.replace("green", "greenish"))
+    zoo = {model.name: model for model in told.report().zoo}
+    assert seen == ["mine"]
+    assert zoo["mine"].labels == ("red", "greenish", "blue")
+    (tmp_path / "next").write_text(text.replace("green", "greenery"))
+    times = (tmp_path / "mine.yaml").stat()
+    os.utime(tmp_path / "next", ns=(times.st_atime_ns, times.st_mtime_ns))
+    (tmp_path / "next").replace(tmp_path / "mine.yaml")  # of the same size and time
+    zoo = {model.name: model for model in told.report().zoo}
+    assert zoo["mine"].labels == ("red", "greenery", "blue")
+    (tmp_path / "mine.yaml").unlink()
+    assert "mine" not in {model.name for model in told.report().zoo}
 
 
 def test_a_manifest_that_cannot_be_read_is_left_out_and_logged_once(
