@@ -21,48 +21,28 @@ class Change(Enum):
     ALL = "all"
 
 
-class Cameras:
-    """Follows the registry for a keeper.
-
-    What Redis lost workers put back, each its own. What is still missing after a while no worker
-    had, or one that is gone: it is put back here.
+class Followed:
+    """Follows the cameras of the fleet: what did not change is not read again.
 
     Args:
         client: a Redis client that answers bytes.
-        registry: by which cameras are given to workers.
     """
 
-    def __init__(self, client: redis.Redis, registry: Registry) -> None:
-        self._client, self._registry = client, registry
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
         self._known: Known | None = None
-        self._lost: dict[str, Desired] = {}
-        self._lost_s = 0.0
 
     @property
     def entries(self) -> Mapping[str, Desired]:
         """The cameras by name, as they were read last."""
         return {} if self._known is None else self._known.entries
 
-    def read(self, alive: frozenset[str], now_s: float) -> Change:
+    def follow(self) -> Change:
         """Read what changed.
 
-        Args:
-            alive: workers, which put back their own.
-            now_s: by the keeper's clock.
-
         Raises:
-            redis.RedisError, RegistryError: as of the registry.
+            redis.RedisError: Redis does not answer.
         """
-        if self._lost and now_s - self._lost_s > FOREIGN_S:
-            self._put_back(alive)
-        before = self._known
-        found = self._read()
-        now = self._known
-        if before and now and now.version.lost_since(before.version) and not self._lost:
-            self._lost, self._lost_s = dict(before.entries), now_s
-        return found
-
-    def _read(self) -> Change:
         now, known = read_version(self._client), self._known
         if known is not None and now == known.version:
             return Change.NONE
@@ -81,6 +61,43 @@ class Cameras:
         self._known = Known(version, of_fleet, token_now)
         return Change.ALL
 
+
+class Cameras(Followed):
+    """Follows the registry for a keeper.
+
+    What Redis lost workers put back, each its own. What is still missing after a while no worker
+    had, or one that is gone: it is put back here.
+
+    Args:
+        client: a Redis client that answers bytes.
+        registry: by which cameras are given to workers.
+    """
+
+    def __init__(self, client: redis.Redis, registry: Registry) -> None:
+        super().__init__(client)
+        self._registry = registry
+        self._lost: dict[str, Desired] = {}
+        self._lost_s = 0.0
+
+    def read(self, alive: frozenset[str], now_s: float) -> Change:
+        """Read what changed.
+
+        Args:
+            alive: workers, which put back their own.
+            now_s: by the keeper's clock.
+
+        Raises:
+            redis.RedisError, RegistryError: as of the registry.
+        """
+        if self._lost and now_s - self._lost_s > FOREIGN_S:
+            self._put_back(alive)
+        before = self._known
+        found = self.follow()
+        now = self._known
+        if before and now and now.version.lost_since(before.version) and not self._lost:
+            self._lost, self._lost_s = dict(before.entries), now_s
+        return found
+
     def assign(self, places: Mapping[str, Place]) -> dict[str, Desired]:
         """Give cameras to workers; return those that have another place now, as they were.
 
@@ -89,7 +106,7 @@ class Cameras:
         """
         before, after = self._registry.assign(places, self._known)
         if after is None:
-            self._read()
+            self.follow()
         else:
             self._known = after
         return before

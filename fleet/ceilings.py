@@ -27,16 +27,20 @@ class Ceiling(NamedTuple):
 NO_CEILING = Ceiling(_ANY, _ANY)
 
 
-def ceilings_of(reports: Mapping[str, WorkerReport]) -> dict[str, Ceiling]:
+def ceilings_of(
+    reports: Mapping[str, WorkerReport], nodes: Mapping[str, str]
+) -> dict[str, Ceiling]:
     """Return the ceilings of workers, each with its share of what is left of its machine.
 
     Args:
         reports: by worker, of those that work.
+        nodes: by worker, what the fleet calls its machine, where that is known.
     """
-    on_host = Counter(report.host for report in reports.values())
+    node_of = {worker: nodes.get(worker, report.host) for worker, report in reports.items()}
+    sharing = Counter(node_of[w] for w, report in reports.items() if not is_bounded(report))
     return {
         worker: Ceiling(
-            _memory(report, on_host[report.host]),
+            _memory(report, 1 if is_bounded(report) else sharing[node_of[worker]]),
             _ANY if busiest(report) is None else 1 - KEPT,
         )
         for worker, report in reports.items()
@@ -49,6 +53,11 @@ def busiest(report: WorkerReport) -> float | None:
     """
     shares = [g.utilisation_percent for g in report.gpus if g.utilisation_percent is not None]
     return max(shares, default=None)
+
+
+def is_bounded(report: WorkerReport) -> bool:
+    """Return whether a worker's memory is its container's alone."""
+    return report.room is not None and report.room.own_memory
 
 
 def _memory(report: WorkerReport, workers: int) -> float:

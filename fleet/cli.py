@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
+from functools import partial
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -51,29 +51,57 @@ def keep(redis_url: RedisOption = None) -> None:
 
 @app.command()
 def drain(
-    name: Annotated[str, typer.Argument(metavar="WORKER|NODE", help="Who gives its cameras away.")],
+    name: Annotated[
+        str, typer.Argument(metavar="WORKER|NODE|HOST", help="Who gives its cameras away.")
+    ],
     undo: Annotated[bool, typer.Option("--undo", help="Give it cameras again.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Return once it has none.")] = False,
     redis_url: RedisOption = None,
 ) -> None:
-    """Give the cameras of a worker, or of all workers of a node, to others, without a gap."""
-    from fleet.keeping import check_kept, running_on
-    from fleet.keeping import drain as drain_fleet
+    """Give the cameras of a worker, or of all workers of a node or a host, to others, without a
+    gap.
+    """
+    from fleet.draining import drain as drain_fleet
+    from fleet.draining import running_on, wait_empty, workers_of
     from pipeline.control.audit import by_command
 
     with connected(redis_url) as client:
         with by_command("undo drain" if undo else "drain", client):
             drain_fleet(client, name, undo)
-        left, said = running_on(client, name), 0
-        while wait and left:
-            check_kept(client)
-            if len(left) != said:
-                said = len(left)
-                typer.echo(f"{name}: waiting until others have taken over {said} cameras", err=True)
-            time.sleep(0.25)
+        if wait:
+            find = partial(workers_of, client, name)
+            left = wait_empty(client, find, float("inf"), partial(_say_left, name))
+        else:
             left = running_on(client, name)
     words = "may have cameras again" if undo else "is drained"
     typer.echo(f"{name}: {words}; it has {len(left)} cameras now")
+
+
+@app.command()
+def leave(
+    timeout_s: Annotated[
+        float, typer.Option("--timeout", min=1, help="Stop waiting after this many seconds.")
+    ] = 30.0,
+    redis_url: RedisOption = None,
+) -> None:
+    """Give the cameras of this machine's, or container's, workers to others, and wait: before it is
+    stopped. They have cameras again once they are started again. Exit 1 if some are left.
+    """
+    import socket
+
+    from fleet import draining
+
+    host = socket.gethostname()
+    with connected(redis_url) as client:
+        workers = draining.leave(client, host)
+        left = draining.wait_empty(client, lambda: workers, timeout_s, partial(_say_left, host))
+    typer.echo(f"{host}: {len(workers)} workers leave; they have {len(left)} cameras now")
+    if left:
+        raise typer.Exit(1)
+
+
+def _say_left(name: str, cameras: int) -> None:
+    typer.echo(f"{name}: waiting until others have taken over {cameras} cameras", err=True)
 
 
 @app.command()
@@ -135,6 +163,11 @@ def simulate(plan: Plan) -> None:
 def up(
     nodes: Nodes = None,
     demo: Annotated[bool, typer.Option("--demo", help="Add four drawn cameras a node.")] = False,
+    stay: Annotated[
+        bool,
+        typer.Option("--stay", help="Leave a cluster's workers running; the next one finds them."),
+    ] = False,
+    page: Annotated[bool, typer.Option(help="Serve the dashboard.")] = True,
     seconds: Seconds = None,
     redis_url: Annotated[
         str | None, typer.Option("--redis", help="Redis address; else a private one is started.")
@@ -142,9 +175,9 @@ def up(
 ) -> None:
     """Run a fleet by Ray: on this machine with --nodes, else on the cluster that Ray finds."""
     _need_ray()
-    from fleet.running import run_fleet
+    from fleet.running import Asked, run_fleet
 
-    raise typer.Exit(run_fleet(nodes, demo, seconds, redis_url))
+    raise typer.Exit(run_fleet(Asked(nodes, demo, stay, page, seconds, redis_url)))
 
 
 @app.command()

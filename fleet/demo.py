@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from contextlib import suppress
 
 import redis
 import typer
 
 from engines.console import print_table
-from fleet.keeping import cameras_on
 from pipeline.control.beats import beats
 from pipeline.control.changing import RegistryError
 from pipeline.control.entries import Needs
@@ -41,8 +41,9 @@ def remove_demo(client: redis.Redis, count: int) -> None:
 def say(client: redis.Redis) -> None:
     """Print which worker has how many cameras, or that Redis does not tell: the fleet runs on."""
     try:
+        given = Counter(e.worker for e in Registry(client).cameras().values() if e.fleet)
         rows = [
-            [worker, beat.node, str(len(cameras_on(client, worker))), f"{beat.cores:.1f}"]
+            [worker, beat.node, str(given[worker]), f"{beat.cores:.1f}"]
             for worker, beat in sorted(beats(client).items())
         ]
     except redis.RedisError as error:

@@ -19,7 +19,7 @@ from fleet.arrivals import Arrivals, Seen
 from fleet.cameras import Cameras, Change
 from fleet.ceilings import Ceiling, ceilings_of
 from fleet.costs import Costs
-from fleet.members import LOST_S, Members
+from fleet.members import LOST_S, Members, outdated
 from fleet.placing import Demand, Plan, place
 from mirante.keys import FLEET_DRAINED, owner_key, report_key
 from mirante.redis_url import exchange
@@ -123,7 +123,7 @@ class Keeper:
             self._even_s, is_due = now_s, True
             self.costs.settle(self.entries)
             works = {w: r for w, r in self.reports.items() if w in self.members.alive}
-            self._ceilings = ceilings_of(works)
+            self._ceilings = ceilings_of(works, self.members.nodes())
         if not (is_due or lost or self._left):
             return moved
         if self.members.begins(now_s):
@@ -147,6 +147,8 @@ class Keeper:
             self.members.cut_off()
             raise
         names = frozenset(name.decode("utf-8", "replace") for name in drained)
+        if ended := outdated(names, found):
+            self._client.srem(FLEET_DRAINED, *ended)
         return self.members.follow(found, names, self._clock())
 
     def _read_entries(self, now_s: float) -> bool:

@@ -33,6 +33,7 @@ class LocalFleet:
     Attributes:
         nodes: those that run, by what the fleet calls them.
         workers: the actors, by the worker's name.
+        keepers: the actors.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class LocalFleet:
         self._cores = cores or max(0.5, space_of(0.0).free / nodes)
         self._keeps_state = keeps_state
         self._cluster: Any = None
-        self._keepers: list[Any] = []
+        self.keepers: list[Any] = []
         self._before: dict[str, str | None] = {}
         self.nodes: dict[str, Any] = {}
         self.workers: dict[str, Any] = {}
@@ -61,6 +62,7 @@ class LocalFleet:
         os.environ.update(own)  # for the nodes that are started here
         head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": STORE_BYTES}
         self._cluster = Cluster(initialize_head=True, head_node_args=head)
+        ray_fleet.be_quiet()
         try:
             ray.init(
                 address=self._cluster.address,
@@ -70,7 +72,7 @@ class LocalFleet:
             )
             for _ in range(self._count):
                 self.add_node()
-            self._keepers = ray_fleet.start_keepers(self._url, min(ray_fleet.KEEPERS, self._count))
+            self.keepers = ray_fleet.start_keepers(self._url, self._count)
             for number in range(self._count):
                 self.add_worker(f"worker-{number + 1}")
         except BaseException:
@@ -86,7 +88,7 @@ class LocalFleet:
     ) -> None:
         try:
             if error is None:
-                ray_fleet.close(self._keepers)  # first: there is nobody to hand cameras to
+                ray_fleet.close_keepers(self.keepers)  # first: there is nobody to hand cameras to
                 ray_fleet.close(list(self.workers.values()))
         finally:
             self._end()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from fleet.ceilings import NO_CEILING, Ceiling
 from fleet.placing import Offer
-from pipeline.control.beats import BEAT_S, Beat
+from pipeline.control.beats import BEAT_S, Beat, cores_of
 
 LOST_S = 3 * BEAT_S  # without a new beat a worker was killed, is frozen, or is cut off
 TICK_S = 0.25  # between two looks
@@ -16,6 +16,7 @@ CALM_S = 60.0  # that a worker must work after it was late before it is given no
 MOST_PATIENCE = 4  # times LOST_S
 MOST_CREDIT = 2  # times LOST_S: of late looks, that are not counted from one beat to the next
 SETTLE_S = 3.0  # that a worker works before cameras move there for balance alone
+JOINED_S = 60.0  # in which one that joined, or came back, is given its share of the cameras
 FORGOTTEN_S = 600.0  # after which one that is gone is no longer shown
 
 
@@ -27,6 +28,7 @@ class Member:
         beat: its newest.
         beaten_s: when that was first seen, by the keeper's clock.
         since_s: since when it has worked without a break.
+        joined_s: when it came to the others, or back; those that were there at first never did.
         lost_s: seconds without a new beat after which it is lost; more of one that came back, which
             was not dead but late.
         is_sure: it has beaten since the keeper looks: what was there at first may be of one that
@@ -38,6 +40,7 @@ class Member:
     beat: Beat
     beaten_s: float
     since_s: float
+    joined_s: float
     lost_s: float
     is_sure: bool = True
     is_spared: bool = False
@@ -95,7 +98,7 @@ class Members:
 
         Args:
             beats: by worker.
-            drained: names of workers and nodes.
+            drained: names of workers and nodes, and of single runs of workers.
             now_s: by the keeper's clock.
         """
         if is_first := self._looked_s == float("-inf"):
@@ -106,7 +109,10 @@ class Members:
         for worker, beat in beats.items():
             known = self.known.get(worker)
             if known is None or known.beat.run != beat.run:
-                self.known[worker] = Member(beat, now_s, now_s, self._lost_s, not is_first)
+                joined_s = float("-inf") if is_first else now_s
+                self.known[worker] = Member(
+                    beat, now_s, now_s, joined_s, self._lost_s, not is_first
+                )
                 is_new = True
             elif beat.number != known.beat.number:
                 self._beaten(known, now_s)
@@ -121,7 +127,9 @@ class Members:
         self.drained = frozenset(
             worker
             for worker in self.alive
-            if {worker, self.known[worker].beat.node} & drained or self.known[worker].beat.leaves
+            if {worker, self.known[worker].beat.node, run_name(worker, self.known[worker].beat)}
+            & drained
+            or self.known[worker].beat.leaves
         )
         return is_new or (self.alive, self.drained) != before
 
@@ -150,7 +158,7 @@ class Members:
 
     def _beaten(self, member: Member, now_s: float) -> None:
         if now_s - member.beaten_s > member.lost_s:
-            member.since_s = now_s
+            member.since_s = member.joined_s = now_s
             member.lost_s = min(2 * member.lost_s, MOST_PATIENCE * self._lost_s)
         elif now_s - member.since_s > CALM_S:
             member.lost_s = self._lost_s
@@ -164,6 +172,14 @@ class Members:
             del self.known[worker]
         return gone
 
+    def nodes(self) -> dict[str, str]:
+        """Return the machine of each worker, as the fleet calls it."""
+        return {worker: member.beat.node for worker, member in self.known.items()}
+
+    def cores(self) -> dict[str, float]:
+        """Return the cores that cameras may use of each worker that works."""
+        return cores_of({worker: self.known[worker].beat for worker in self.alive}, self.drained)
+
     def offers(self, now_s: float, ceilings: Mapping[str, Ceiling]) -> list[Offer]:
         """Return what the workers offer that work.
 
@@ -171,20 +187,39 @@ class Members:
             now_s: by the keeper's clock.
             ceilings: by worker, of what a beat does not tell.
         """
+        cores = self.cores()
         return [
             Offer(
                 worker,
-                member.beat.cores,
+                cores[worker],
                 frozenset(member.beat.labels),
                 member.beat.gpus > 0,
                 member.beat.zone,
                 worker in self.drained,
                 now_s - member.since_s < SETTLE_S,
                 *ceilings.get(worker, NO_CEILING),
+                now_s - member.joined_s < JOINED_S,
             )
             for worker, member in self.known.items()
             if worker in self.alive
         ]
+
+
+def run_name(worker: str, beat: Beat) -> str:
+    """Return what one run of a worker is called among what is drained: its next one is not."""
+    return f"{worker}@{beat.run}"
+
+
+def worker_of_run(name: str) -> str | None:
+    """Return the worker of what ``run_name`` returned; None of any other name."""
+    worker, is_run, _ = name.partition("@")
+    return worker if is_run else None
+
+
+def outdated(drained: Iterable[str], beats: Mapping[str, Beat]) -> list[str]:
+    """Return the names of runs that are over: their worker has begun again, or has ended."""
+    runs = [(name, worker) for name in drained if (worker := worker_of_run(name))]
+    return [n for n, worker in runs if worker not in beats or run_name(worker, beats[worker]) != n]
 
 
 def _ended(beat: Beat, beats: Mapping[str, Beat], worker: str) -> bool:

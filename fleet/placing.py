@@ -3,7 +3,8 @@
 A camera moves because it must (no worker, a worker that is gone, is drained, lacks what the camera
 needs, or has more than it can do), or because two workers that could both have it differ by more
 than ``IMBALANCE`` of their room; then all are brought within half of that, so that costs that are
-measured a little otherwise move nothing. With the moves made, further calls come to rest.
+measured a little otherwise move nothing. One that has joined gets its share, however little there
+is to do. With the moves made, further calls come to rest.
 
 A worker is as full as the fullest of what it has: processor, memory, GPU.
 """
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 
 from fleet.filled import LITTLE, Amounts, Filled, most_left
 from pipeline.control.entries import Needs
+from pipeline.control.needs import offers, words_of
 
 IMBALANCE = 0.25  # of a worker's room, between the fullest and the emptiest
 _NONE = Needs()
@@ -63,6 +65,7 @@ class Offer:
         fresh: it works since a moment ago: no camera moves there for balance alone.
         memory: bytes that its cameras may use; infinite where that was not measured.
         gpu_room: share of a GPU that its cameras may use; infinite where there is none.
+        joined: it has come to the others a short while ago.
     """
 
     worker: str
@@ -74,11 +77,11 @@ class Offer:
     fresh: bool = False
     memory: float = float("inf")
     gpu_room: float = float("inf")
+    joined: bool = False
 
     def meets(self, needs: Needs) -> bool:
         """Return whether it offers what a camera needs."""
-        has_gpu = self.gpu or not needs.gpu
-        return has_gpu and needs.zone in ("", self.zone) and self.labels.issuperset(needs.labels)
+        return offers(needs, self.labels, self.gpu, self.zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,11 +261,11 @@ class _Placing:
                 by_needs.setdefault(demand.needs, []).append(demand)
         found = []
         for needs, demands in by_needs.items():
-            heap = self._heap(needs)
-            if not heap or self._filled[worker].share - heap[0][0] <= differs + LITTLE:
+            if not (heap := self._heap(needs)):
                 continue
-            other = heap[0][1]
-            if self._offers[other].fresh:
+            share, other = heap[0]
+            least = 0.0 if self._offers[other].joined else differs
+            if self._filled[worker].share - share <= least + LITTLE or self._offers[other].fresh:
                 continue
             fits = [each for each in demands if self._evens(each, worker, other)]
             found += [(each, other) for each in fits]
@@ -273,14 +276,6 @@ class _Placing:
             return False
         after = self._filled[worker].share_with(demand.takes, -1)
         return self._filled[other].share_with(demand.takes) <= after + LITTLE
-
-
-def words_of(needs: Needs) -> str:
-    """Return in words what a camera needs; empty for nothing."""
-    asked = [f'label "{label}"' for label in needs.labels]
-    asked += ["a GPU"] if needs.gpu else []
-    asked += [f'zone "{needs.zone}"'] if needs.zone else []
-    return " and ".join(asked)
 
 
 def _by_cost(demand: Demand) -> tuple[float, str]:

@@ -13,18 +13,35 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ray
+from ray._private import worker as ray_worker
+from ray.util import (
+    get_placement_group,
+    list_named_actors,
+    placement_group,
+    remove_placement_group,
+)
+from ray.util.placement_group import PlacementGroup
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from fleet.hosting import HostedWorker, settings_of
 from fleet.keeping import keep_or_end
 from fleet.redis_address import public, whole
+from pipeline.config.settings import Log
+from pipeline.logs import configure_logs
 
 NAMESPACE = "mirante"
+_WORKER = "worker-"  # before the name of one, as of an actor
+_KEEPER = "keeper-"
 KEEPERS = 3  # one decides, the others stand by
+KEEPERS_GROUP = "keepers"
+KEEPER_BYTES = 128 << 20  # set aside for each: every node has some, and a worker asks for none
 HEALTH = {  # of nodes: Ray's own 5 s, 10 s and 5 times notice a frozen one after a minute
     "RAY_health_check_initial_delay_ms": "1000",
     "RAY_health_check_period_ms": "1000",
     "RAY_health_check_timeout_ms": "1000",
     "RAY_health_check_failure_threshold": "3",
+    # Without a head all of Ray ends itself after 60 s, and its workers with it: they need none.
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "86400",
 }
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -47,6 +64,32 @@ def prepare() -> None:
     """Set what Ray reads from the environment, before anything of it is started here."""
     for name, value in {**HEALTH, **QUIET}.items():
         os.environ.setdefault(name, value)
+
+
+def be_quiet() -> None:
+    """Have Ray print nothing of its nodes here. ``log_to_driver=False`` keeps the lines of actors
+    away, but not the logs of a node that died, which Ray sends to every driver as an error.
+    """
+    inner: Any = ray_worker
+    inner._worker_logs_enabled = False
+
+
+def join() -> None:
+    """Become part of the cluster that Ray finds."""
+    prepare()
+    ray.init(address="auto", namespace=NAMESPACE, logging_level=logging.ERROR)
+
+
+def leave() -> None:
+    """End being part of it; actors go on."""
+    ray.shutdown()
+
+
+def nodes() -> list[dict[str, Any]]:
+    """Return the nodes of the cluster, those too that are gone, as Ray lists them."""
+    library: Any = ray  # whose functions have no types
+    found: list[dict[str, Any]] = library.nodes()
+    return found
 
 
 class WorkerActor:
@@ -88,7 +131,7 @@ class KeeperActor:
     """
 
     def __init__(self, url: str) -> None:
-        logging.basicConfig(level=logging.INFO)
+        configure_logs(Log())
         self._over = threading.Event()
         args = (whole(url), self._over)
         self._thread = threading.Thread(target=keep_or_end, args=args, daemon=True)
@@ -109,13 +152,33 @@ def node_name(node_id: str) -> str:
     return f"node-{node_id[:6]}"
 
 
-def start_keepers(url: str, count: int = KEEPERS) -> list[Any]:
-    """Start keepers, or find those that run."""
-    remote = ray.remote(KeeperActor)
-    return [
-        remote.options(**_options(f"keeper-{number}", num_cpus=0)).remote(public(url))
-        for number in range(count)
-    ]
+def start_keepers(url: str, nodes: int) -> list[Any]:
+    """Start keepers, or find those that run: as many as there are nodes for, each on its own.
+
+    Args:
+        url: address of Redis, which all nodes reach.
+        nodes: of the cluster that can have one.
+    """
+    count = max(1, min(KEEPERS, nodes))
+    places = _places(count)
+    made = []
+    for number in range(count):
+        options = _options(f"{_KEEPER}{count}-{number}", num_cpus=0, memory=KEEPER_BYTES)
+        options["scheduling_strategy"] = PlacementGroupSchedulingStrategy(places, number)
+        made.append(ray.remote(KeeperActor).options(**options).remote(public(url)))
+    return made
+
+
+def _places(count: int) -> PlacementGroup:
+    """Return the places of so many keepers. "SPREAD" of actors is not enough: those of nodes that
+    die begin again on what is left, in the end all on one, whose end is that of all.
+    """
+    name = f"{KEEPERS_GROUP}-{count}"
+    try:
+        return get_placement_group(name)
+    except ValueError:
+        bundles: list[dict[str, float]] = [{"memory": KEEPER_BYTES}] * count
+        return placement_group(bundles, "STRICT_SPREAD", name, lifetime="detached")
 
 
 def start_worker(
@@ -138,9 +201,34 @@ def start_worker(
         by_node: as of ``WorkerActor``.
         settings: further keys of its configuration.
     """
-    options = _options(f"worker-{worker}", num_cpus=num_cpus, num_gpus=num_gpus)
+    options = _options(f"{_WORKER}{worker}", num_cpus=num_cpus, num_gpus=num_gpus)
     remote = ray.remote(WorkerActor).options(**options)
     return remote.remote(public(url), worker, cores, by_node, settings or {})
+
+
+def running() -> set[str]:
+    """Return the names of the workers that were started, those too that wait for a node."""
+    return {name.removeprefix(_WORKER) for name in _named() if name.startswith(_WORKER)}
+
+
+def groups_of_keepers() -> set[int]:
+    """Return how many keepers there are of each group that ``start_keepers`` started."""
+    found = (name.removeprefix(_KEEPER) for name in _named() if name.startswith(_KEEPER))
+    return {int(name.partition("-")[0]) for name in found}
+
+
+def _named() -> list[str]:
+    found: list[str] = list_named_actors()
+    return found
+
+
+def find_worker(worker: str) -> Any:
+    """Return the actor of a worker that was started, by its name.
+
+    Raises:
+        ValueError: there is none any more.
+    """
+    return ray.get_actor(f"{_WORKER}{worker}")
 
 
 def check(actors: Sequence[Any], timeout_s: float = 60.0) -> None:
@@ -171,6 +259,14 @@ def close(actors: Sequence[Any], timeout_s: float = 30.0) -> None:
         log.warning("%d of the fleet did not end within %g s", len(late), timeout_s)
     for actor in actors:
         ray.kill(actor)
+
+
+def close_keepers(keepers: Sequence[Any]) -> None:
+    """End keepers for good, and give up their places. One that has none, as its node died, is not
+    waited for.
+    """
+    close(keepers, timeout_s=10.0)
+    remove_placement_group(_places(len(keepers)))
 
 
 def _options(name: str, **resources: float) -> dict[str, Any]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import threading
 import time
 from contextlib import ExitStack, suppress
-from typing import Any
+from dataclasses import dataclass
 
-import ray
 import typer
 
-from fleet import ray_fleet
+from fleet.cluster import ClusterFleet, Growth
 from fleet.demo import add_demo, remove_demo, say
 from fleet.local import LocalFleet
+from fleet.redis_address import VARIABLE
+from mirante.redis_url import RedisUrl
 from pipeline.config.dashboard import Dashboard
 from pipeline.config.settings import Log
 from pipeline.control.registry import connect
@@ -29,77 +29,88 @@ PAGE_PORT = 8600
 SAY_S = 5.0
 
 
-def run_fleet(nodes: int | None, demo: bool, seconds: float | None, redis_url: str | None) -> int:
-    """Run a fleet until Ctrl-C, or for ``seconds``; return the exit status.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What ``mirante fleet up`` is asked for.
 
-    Args:
+    Attributes:
         nodes: that many on this machine; None for those of the cluster that Ray finds, a worker for
             each GPU, or for each node without one.
         demo: add drawn cameras.
+        stay: leave keepers and workers of a cluster running at the end, for the next one to find.
+        page: serve the dashboard.
         seconds: until it ends; None for none.
         redis_url: address of Redis, which all nodes reach; None is that of the variables for a
             cluster, and starts one for this machine alone.
 
     Raises:
-        ValueError: a cluster is asked for without a Redis that it reaches.
+        ValueError: a cluster is asked for without a Redis that it reaches, what is to stay cannot,
+            or a password would be kept by Ray.
     """
-    if nodes is None:
-        redis_url = redis_url or known_address()
-    if nodes is None and redis_url is None:
-        raise ValueError("--redis: expected an address that all nodes reach, or --nodes N")
+
+    nodes: int | None = None
+    demo: bool = False
+    stay: bool = False
+    page: bool = True
+    seconds: float | None = None
+    redis_url: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.nodes is not None and self.stay:
+            raise ValueError("--stay: expected without --nodes, whose workers end with the command")
+        if self.nodes is None and self.address is None:
+            raise ValueError("--redis: expected an address that all nodes reach, or --nodes N")
+        if self.redis_url is not None and (url := RedisUrl(self.redis_url)).secret:
+            raise ValueError(
+                f"--redis: {url} — expected no user and no password, as Ray keeps command lines in "
+                f"its own state; set {VARIABLE} instead"
+            )
+
+    @property
+    def address(self) -> str | None:
+        """The address of Redis; None starts one."""
+        return self.redis_url or (known_address() if self.nodes is None else None)
+
+
+def run_fleet(asked: Asked) -> int:
+    """Run a fleet until Ctrl-C, or for some seconds; return the exit status."""
+    address = asked.address
     configure_logs(Log(level="warning"))
     stop = threading.Event()
     with ExitStack() as around:
         stop_on_signals(stop, around, (*STOPPING, signal.SIGHUP))
-        url = redis_url or around.enter_context(RedisServer()).url
+        url = address or around.enter_context(RedisServer()).url
         client = around.enter_context(connect(url))
-        if nodes is None:
-            count = _on_cluster(url, around)
+        cluster, growth = None, None
+        if asked.nodes is None:
+            cluster = around.enter_context(ClusterFleet(url, asked.stay))
+            growth = around.enter_context(Growth(cluster))
         else:
-            around.enter_context(LocalFleet(url, nodes))
-            count = nodes
-        page = DashboardProcess(
-            Dashboard(port=PAGE_PORT if is_free_port(PAGE_PORT) else 0), url, Log()
-        )
-        around.enter_context(page).wait_ready()
-        if demo:
+            around.enter_context(LocalFleet(url, asked.nodes))
+        stop_on_signals(stop, around)  # again: Ray has put its own in their place
+        count = asked.nodes or len(cluster.workers if cluster else ())
+        page = _served(url, around) if asked.page else ""
+        if asked.demo:
             add_demo(client, EACH_NODE * count)
-        typer.echo(f"open {page.url}" + ("" if redis_url else f" — Redis: {url}"))
-        until_s = float("inf") if seconds is None else time.monotonic() + seconds
+        private = "" if address else f"Redis: {url}"
+        if words := " — ".join(filter(None, [page, private])):
+            typer.echo(words)
+        until_s = float("inf") if asked.seconds is None else time.monotonic() + asked.seconds
         while not stop.wait(min(SAY_S, max(0.0, until_s - time.monotonic()))):
             with suppress(OSError):  # the terminal is gone
                 say(client)
+            if growth is not None:
+                growth.say()
             if time.monotonic() >= until_s:
                 break
-        if demo:
+        if asked.demo:
             remove_demo(client, EACH_NODE * count)
     return 0
 
 
-def _on_cluster(url: str, around: ExitStack) -> int:
-    """Start a worker for each GPU of a cluster, or for each node without one; return how many."""
-    ray_fleet.prepare()
-    ray.init(address="auto", namespace=ray_fleet.NAMESPACE, logging_level=logging.ERROR)
-    around.callback(ray.shutdown)
-    workers = list[Any]()
-    around.callback(ray_fleet.close, workers)
-    keepers = ray_fleet.start_keepers(url)
-    around.callback(ray_fleet.close, keepers)  # first: all workers end
-    library: Any = ray  # whose functions have no types
-    for node in library.nodes():
-        if not node["Alive"]:
-            continue
-        gpus = int(node["Resources"].get("GPU", 0))
-        cpus = node["Resources"].get("CPU", 0.0)
-        if cpus < 1:
-            continue
-        for number in range(max(1, gpus)):
-            name = f"{node['NodeManagerHostname']}-{number + 1}"
-            share = max(1.0, cpus // max(1, gpus) - 1)
-            cores = share if gpus > 1 else None  # else each would offer the whole machine
-            actor = ray_fleet.start_worker(
-                url, name, num_cpus=share, num_gpus=1 if gpus else 0, cores=cores
-            )
-            workers.append(actor)
-    ray_fleet.check([*keepers, *workers])
-    return len(workers)
+def _served(url: str, around: ExitStack) -> str:
+    """Serve the dashboard until ``around`` ends; return where it is, in words."""
+    port = PAGE_PORT if is_free_port(PAGE_PORT) else 0
+    page = around.enter_context(DashboardProcess(Dashboard(port=port), url, Log()))
+    page.wait_ready()
+    return f"open {page.url}"

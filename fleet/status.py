@@ -9,7 +9,8 @@ import redis
 import typer
 
 from engines.console import print_table
-from fleet.report import Each, average, fit_on, hosts_of, whole_of
+from fleet.report import Each, average, fits_of, whole_of
+from pipeline.control.beats import beats, cores_of
 from pipeline.control.fleet_report import FleetReport, NodeReport, reported
 from pipeline.control.registry import UnknownCameraError, connect, no_camera
 from pipeline.control.reports import CameraReport, WorkerReport, reports
@@ -49,12 +50,18 @@ def show(address: str, like: str | None, *, as_json: bool) -> bool:
 
 def _like(client: redis.Redis, report: FleetReport, camera: str) -> FleetReport:
     """Return a report of which the room is for cameras like one."""
-    members = {member.name for member in report.workers}
-    found = [each for name, each in reports(client).items() if name in members]
+    states = {member.name: member.state for member in report.workers}
+    found = [each for name, each in reports(client).items() if name in states]
     each = cost_of(camera, found)
-    fits = [fit_on(workers, each) for workers in hosts_of(found).values()]
+    works = [worker for worker in found if states[worker.worker] != "gone"]
+    draining = {name for name, state in states.items() if state == "draining"}
+    there = {worker.worker for worker in works}
+    beating = {name: beat for name, beat in beats(client).items() if name in there}
+    cores = cores_of(beating, draining)
+    nodes = {member.name: member.node for member in report.workers}
+    fits = fits_of(works, each, draining, cores, nodes)
     ceiling = None if report.redis_more is None else Fit(report.redis_more, "Redis")
-    whole = whole_of(fits, ceiling)
+    whole = whole_of(fits.values(), ceiling)
     return msgspec.structs.replace(
         report,
         more=whole and whole.more,
@@ -121,6 +128,10 @@ def lines_of(report: FleetReport, like: str | None) -> list[str]:
     ]
     if report.more is None or report.each_percent is None:
         return [*lines, "room      not measured yet"]
+    blind = [node.name for node in report.nodes if node.gpus and node.gpu_percent is None]
+    if blind:
+        words = "no GPU there tells how busy it is, as slices of MIG do not"
+        lines.append(f"GPU       not counted on {', '.join(blind)}: {words}")
     size = f" and {report.each_bytes / MIB:.0f} MiB" if report.each_bytes else ""
     each = f"like {like}" if like else "like these, on average"
     takes = f"each takes {report.each_percent:.1f} % of a core{size}"
@@ -129,7 +140,7 @@ def lines_of(report: FleetReport, like: str | None) -> list[str]:
 
 def _node(node: NodeReport) -> list[str]:
     used, whole = (size / MIB / 1024 for size in (node.memory_used_bytes, node.memory_bytes))
-    gpu = "unknown" if node.gpu_percent is None else f"{node.gpu_percent:.0f} %"
+    gpu = "not told" if node.gpu_percent is None else f"{node.gpu_percent:.0f} %"
     return [
         node.name,
         f"{node.workers}",

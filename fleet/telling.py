@@ -67,4 +67,6 @@ class Telling:
             moves=moves,
             moved=keeper.moved,
             keeper=self._words,
+            cores=members.cores(),
+            nodes=members.nodes(),
         )

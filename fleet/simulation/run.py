@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
+import psutil
 import redis
 import typer
 
@@ -17,6 +18,7 @@ from engines.console import print_table
 from fleet.keeper import EVEN_S, Keeper
 from fleet.keeping import LEASE_MS
 from fleet.members import TICK_S
+from fleet.processor import busy_share
 from fleet.redis_use import Used, total, used
 from fleet.simulation.filling import camera_name, fill, spec_of
 from fleet.simulation.plan import Plan
@@ -32,6 +34,7 @@ from pipeline.control.lease import Lease
 from pipeline.control.registry import connect
 
 ADDED = 3  # cameras, one after the other
+FULL = 0.9  # of a core, or of all of them: what takes so much others wait for
 QUIET_S = 2.2 * EVEN_S  # without a move, after which costs that are known ask for no more
 
 
@@ -49,6 +52,7 @@ class Step:
         busiest: the most that one server was busy, as a share of a core.
         keeper, workers: processor time of theirs a second.
         held_s: the longest time after which the keeper prolonged its lease.
+        machine: share of this machine's cores that were busy, whoever had them.
     """
 
     what: str
@@ -60,6 +64,18 @@ class Step:
     keeper: float
     workers: float
     held_s: float
+    machine: float
+
+    @property
+    def limit(self) -> str:
+        """What it may have waited for, in words; empty for nothing that was full."""
+        own = self.redis.cpu_s / self.passed_s + self.keeper + self.workers
+        found = [
+            (self.machine, f"this machine's cores, {own:.1f} of which it had"),
+            (self.busiest, "a server of Redis"),
+            (self.keeper, "the keeper"),
+        ]
+        return " and ".join(words for share, words in found if share >= FULL)
 
 
 class KeptThread:
@@ -128,7 +144,7 @@ class Simulation:
 
     def step(self, what: str, done: Callable[[], float | None]) -> Step:
         """Do something, and measure what that takes of all."""
-        before, began_s = used(self._client), time.monotonic()
+        before, began_s, cores = used(self._client), time.monotonic(), psutil.cpu_times()
         keeper_s, workers_s = self._kept.cpu_s, self._crews.cpu_s()
         moved, self._kept.held_s = self._kept.keeper.moved, 0.0
         seconds = done()
@@ -144,6 +160,7 @@ class Simulation:
             (self._kept.cpu_s - keeper_s) / passed_s,
             max(0.0, self._crews.cpu_s() - workers_s) / passed_s,
             self._kept.held_s,
+            busy_share(cores, psutil.cpu_times()),
         )
 
     def settled(self) -> float | None:
@@ -234,9 +251,12 @@ def show(plan: Plan) -> bool:
     steps = run_simulation(plan)
     headings = (
         "step", "s until it is so", "moves", "Redis MB out", "Redis CPU s",
-        "busiest server %", "commands/s", "keeper CPU %", "workers CPU %", "lease s",
+        "busiest server %", "commands/s", "keeper CPU %", "workers CPU %", "lease s", "machine %",
     )  # fmt: skip
     print_table(headings, [_cells(step) for step in steps])
+    for step in steps:
+        if step.limit:
+            typer.echo(f"{step.what}: limited by {step.limit}")
     return all(step.seconds is not None for step in steps)
 
 
@@ -253,4 +273,5 @@ def _cells(step: Step) -> list[str]:
         f"{100 * step.keeper:.1f}",
         f"{100 * step.workers:.0f}",
         f"{step.held_s:.1f}",
+        f"{100 * step.machine:.0f}",
     ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import redis
@@ -20,6 +22,7 @@ _KEYLESS = {
     *("ACL", "CLIENT", "CLUSTER", "COMMAND", "CONFIG", "INFO", "MULTI", "EXEC", "PING", "PUBSUB"),
     *("SCAN", "SCRIPT", "TIME"),
 }
+_BEHIND_STREAMS = -1
 _REDIRECT = re.compile(r"(\d+) (\S*):(\d+)$")  # slot, host, port
 
 
@@ -45,16 +48,26 @@ class NodeError(redis.ConnectionError):
 
 def slot_of(command: Command) -> int | None:
     """Return the slot of a command's first key; None of one without keys."""
-    name, *more = str(command[0]).upper().split(" ")
-    words = (name, *more, *command[1:])
-    if name in _KEYLESS:
+    at = _key_at(command[0])
+    if at == _BEHIND_STREAMS:
+        at = 1 + next((i for i, word in enumerate(command) if word == "STREAMS"), len(command))
+    if at is None or at >= len(command):
         return None
-    is_read = name in {"XREAD", "XREADGROUP"}
-    at = words.index("STREAMS") + 1 if is_read else _KEY_AT.get(name, 1)
-    if at >= len(words):
-        return None
-    key = words[at]
+    key = command[at]
     return key_slot(key if isinstance(key, bytes) else str(key).encode())
+
+
+@lru_cache(maxsize=256)  # asked for each command, of which there are few
+def _key_at(name: Any) -> int | None:
+    """Return the place of the first key in commands of a name, which may be of several words; None
+    where they have none.
+    """
+    word, *more = str(name).upper().split(" ")
+    if word in _KEYLESS:
+        return None
+    if word in {"XREAD", "XREADGROUP"}:
+        return _BEHIND_STREAMS
+    return _KEY_AT.get(word, 1) - len(more)
 
 
 class Redirect:
@@ -141,15 +154,17 @@ class Unit:
 
     def __init__(self, at: int, commands: tuple[Command, ...]) -> None:
         self.at, self.commands = at, commands
-        slots = (slot_of(command) for command in commands)
-        self.slot = next((slot for slot in slots if slot is not None), None)
+        self.slot = slot_of(commands[0])
+        if self.slot is None and len(commands) > 1:
+            slots = (slot_of(command) for command in commands)
+            self.slot = next((slot for slot in slots if slot is not None), None)
         self.asking: Node | None = None
         self.redirects = 0
 
     @property
     def is_everywhere(self) -> bool:
         """Every node knows a part of the answer."""
-        return self.commands[0][:2] == ("PUBSUB", "NUMSUB")
+        return self.slot is None and self.commands[0][:2] == ("PUBSUB", "NUMSUB")
 
     @property
     def wire(self) -> tuple[Command, ...]:
@@ -201,9 +216,12 @@ class Course:
         """Take what a node replied to ``wire`` of units."""
         rest = iter(replies)
         for unit in sent:
-            own = [next(rest) for _ in unit.wire][-len(unit.commands) :]
+            own = list(islice(rest, len(unit.wire)))[-len(unit.commands) :]
             if unit.is_everywhere:
                 self._add(unit, own[0])
+                continue
+            if not any(map(_is_error, own)):  # as nearly always
+                self._settle(unit, own)
                 continue
             found = (Redirect.of(reply, node) for reply in own)
             redirect = next((each for each in found if each), None)

@@ -26,7 +26,8 @@ class Fleet(Section):
         None,
         gt=0,
         le=4096,
-        description="cores that cameras may use here; null: 80 % of those that this process has",
+        description="cores that cameras may use here; null: 80 % of those that this process has, "
+        "which workers of one machine share where no limit of their container says what is theirs",
     )
     models_s3: Bucket | None = Field(
         None, description="a bucket that models of the fleet's cameras are in; null: Redis alone"

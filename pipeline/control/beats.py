@@ -6,6 +6,8 @@ stays the same is of a worker that was killed, or is frozen, whatever the clocks
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Mapping
 from typing import cast
 
 import msgspec
@@ -29,6 +31,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
         gpus: how many it has.
         version: of Mirante.
         leaves: it ends as soon as other workers have its cameras.
+        shares: the cores are its machine's, and not of a limit or of its configuration.
     """
 
     run: str
@@ -40,6 +43,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
     gpus: int = 0
     version: str = ""
     leaves: bool = False
+    shares: bool = False
 
 
 _read = msgspec.json.Decoder(Beat)
@@ -62,6 +66,22 @@ def end(client: redis.Redis, *workers: str) -> None:
     """
     if workers:
         client.hdel(FLEET_BEATS, *workers)
+
+
+def cores_of(beats: Mapping[str, Beat], drained: Collection[str] = ()) -> dict[str, float]:
+    """Return the cores that cameras of each worker may use; those of a machine that several workers
+    share count once.
+
+    Args:
+        beats: by worker, of those that work.
+        drained: those of them that are to have no cameras: what they had is for the others, who get
+            their cameras too.
+    """
+    sharing = Counter(b.node for worker, b in beats.items() if b.shares and worker not in drained)
+    return {
+        worker: said.cores / max(1, sharing[said.node]) if said.shares else said.cores
+        for worker, said in beats.items()
+    }
 
 
 def beats(client: redis.Redis) -> dict[str, Beat]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import redis
 
+from mirante.keys import CAMERAS
 from pipeline.config.clips import Bucket
 from pipeline.control.blob_places import place_of
 from pipeline.control.carried_models import carried
@@ -37,10 +38,10 @@ def add_to_fleet(
         ManifestError, ModelUnavailableError, BlobError: a model cannot travel.
         redis.RedisError: Redis does not answer.
     """
-    registry = Registry(client)
-    if name not in registry.cameras():
-        check_fleet(client)
-    registry.put(name, with_models(client, spec, bucket), needs)
+    [known] = cast(list[bytes | None], client.hmget(CAMERAS, [name]))
+    if known is None:
+        check_fleet(client, needs)
+    Registry(client).put(name, with_models(client, spec, bucket), needs)
 
 
 def with_models(

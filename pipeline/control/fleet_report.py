@@ -13,6 +13,7 @@ from pipeline.control.reports import told
 
 _KEPT_MS = 86_400_000  # so that a keeper that died is missed
 AWAY_S = 10.0  # after which a keeper that said nothing is held to be gone
+DRAINED = "drained"  # what limits a machine whose workers are all to have no cameras
 MemberState = Literal["running", "draining", "gone"]
 
 

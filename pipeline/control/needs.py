@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mirante.keys import CAMERA_NAME
 from pipeline.config.messages import ConfigError, describe, show
 from pipeline.control.entries import Needs
+
+if TYPE_CHECKING:
+    from pipeline.control.beats import Beat
 
 KEY = "needs"
 Name = Annotated[str, Field(pattern=CAMERA_NAME)]
@@ -68,3 +72,22 @@ def read_needs(text: str) -> Needs:
             words = "expected gpu, zone=NAME, label=NAME, with commas between"
             raise ValueError(f'--needs: {words}, got "{part}"')
     return Needs(tuple(dict.fromkeys(labels)), gpu, zone)
+
+
+def offers(needs: Needs, labels: Collection[str], gpu: bool, zone: str) -> bool:
+    """Return whether a worker with these offers what a camera needs."""
+    has_labels = set(labels).issuperset(needs.labels)
+    return has_labels and (gpu or not needs.gpu) and needs.zone in ("", zone)
+
+
+def meets(said: Beat, needs: Needs) -> bool:
+    """Return whether a worker offers what a camera needs, as its beat says."""
+    return offers(needs, said.labels, said.gpus > 0, said.zone)
+
+
+def words_of(needs: Needs) -> str:
+    """Return in words what a camera needs; empty for nothing."""
+    asked = [f'label "{label}"' for label in needs.labels]
+    asked += ["a GPU"] if needs.gpu else []
+    asked += [f'zone "{needs.zone}"'] if needs.zone else []
+    return " and ".join(asked)

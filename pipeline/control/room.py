@@ -43,12 +43,15 @@ class Space(msgspec.Struct, frozen=True, kw_only=True):
         used: of them, by everything that runs, as an average over the time of measuring.
         memory_bytes: that processes here may use.
         memory_free_bytes: of it, with what only caches files.
+        own_cores, own_memory: a limit of this container says so, and others have theirs besides.
     """
 
     cores: float
     used: float
     memory_bytes: int
     memory_free_bytes: int
+    own_cores: bool = False
+    own_memory: bool = False
 
     @property
     def free(self) -> float:
@@ -89,6 +92,8 @@ class RoomReport(msgspec.Struct, frozen=True, kw_only=True):
         camera_bytes: memory that each of them holds on average, with its share of the models; None
             where none runs, or from an earlier worker.
         memory_left_bytes: that cameras may use yet; None from an earlier worker.
+        own_cores, own_memory: what is left is this container's alone, by a limit of its own; else
+            all on its machine share it.
     """
 
     cameras: int
@@ -107,6 +112,12 @@ class RoomReport(msgspec.Struct, frozen=True, kw_only=True):
     memory_left_bytes: Annotated[
         int | None, msgspec.Meta(description="that cameras may use; 10 % are kept free")
     ] = None
+    own_cores: Annotated[
+        bool, msgspec.Meta(description="a limit of its container, not its machine's cores")
+    ] = False
+    own_memory: Annotated[
+        bool, msgspec.Meta(description="a limit of its container, not its machine's memory")
+    ] = False
 
 
 def percent(cores: float) -> str:

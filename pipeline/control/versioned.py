@@ -21,6 +21,8 @@ from pipeline.control.entries import Desired, read_entries
 
 KEPT_CHANGES = 256
 _FIELDS = ("generation", "number", "left")
+LOOK = (("HMGET", CAMERAS_VERSION, *_FIELDS), ("EXISTS", CAMERAS))
+"""The commands by which one sees whether anything changed, who looks for many workers at once."""
 _encode = msgspec.json.Encoder().encode
 _read_note = msgspec.json.Decoder(dict[str, list[str]])  # workers by camera; none: all; "": nobody
 

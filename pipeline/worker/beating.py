@@ -47,6 +47,7 @@ class Beating:
             zone=settings.zone or "",
             gpus=gpu_count(),
             version=version("mirante"),
+            shares=cores is None and not space.own_cores,
         )
         self._outage = Outage(url, log, "the fleet gives its cameras to other workers")
         self._over, self._due = False, threading.Condition()
@@ -69,7 +70,7 @@ class Beating:
         with self._due:
             self._beat = msgspec.structs.replace(self._beat, leaves=True)
             self._due.notify()
-        with suppress(redis.RedisError), self._url.client(1.0) as client:
+        with suppress(redis.RedisError), self._url.shaped_client(1.0) as client:
             others = [each for name, each in beats(client).items() if name != self._worker]
             return bool(client.exists(FLEET_KEEPER)) and not all(each.leaves for each in others)
         return False

@@ -21,7 +21,7 @@ from pipeline.worker.redis_server import DIE_WITH_PARENT
 log = logging.getLogger(__name__)
 
 PAUSE_S = (0.5, 30.0)  # before a worker is started again: at first, and at most
-STOP_TIMEOUT_S = 20.0  # a worker sends what it has, which takes it 5 s at most
+STOP_TIMEOUT_S = 30.0  # a worker hands cameras over, for 15 s at most, and sends what it has
 REFUSED_STATUS = 2  # of a configuration that no restart mends
 
 

@@ -108,6 +108,8 @@ def _room(before: Mark, now: Mark, cameras: int, memory_bytes: int) -> RoomRepor
         more=space.holds(each, camera_bytes or 0).more if each > 0 else None,
         camera_bytes=camera_bytes,
         memory_left_bytes=space.memory_left_bytes,
+        own_cores=space.own_cores,
+        own_memory=space.own_memory,
     )
 
 
@@ -124,8 +126,15 @@ def space_of(used: float, root: Path = _CGROUP) -> Space:
     if limit is not None and limit < total:
         held = (_number(root / "memory.current") or 0) - _cached(root)
         total, free = int(limit), min(free, max(0, int(limit - held)))
-    cores = min(float(len(os.sched_getaffinity(0))), _quota(root) or float("inf"))
-    return Space(cores=cores, used=used, memory_bytes=total, memory_free_bytes=free)
+    able, quota = float(len(os.sched_getaffinity(0))), _quota(root) or float("inf")
+    return Space(
+        cores=min(able, quota),
+        used=used,
+        memory_bytes=total,
+        memory_free_bytes=free,
+        own_cores=quota < able,
+        own_memory=total < memory.total,
+    )
 
 
 def resident_bytes() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 from redis import Redis
 
 from mirante.keys import FLEET_REPORT
@@ -19,7 +19,6 @@ from pipeline.control.fleet_report import (
 )
 from pipeline.control.registry import Registry
 from tests.support.live_site import Site
-from tests.support.opened_pages import Pages
 
 GIB = 1 << 30
 
@@ -76,8 +75,9 @@ def fleet(nodes: int = 3) -> FleetReport:
     )
 
 
-def test_a_fleet_is_shown_where_there_is_one(pages: Pages, site: Site) -> None:
-    page = pages.open(f"{site.url}/#/system")
+def test_a_fleet_is_shown_where_there_is_one(loaded: Page, site: Site) -> None:
+    page = loaded
+    page.evaluate("location.hash = '#/system'")
     expect(page.locator(".system-page h1")).to_contain_text("worker")
     expect(page.locator(".fleet")).to_have_count(0)
     with Redis.from_url(site.redis.url) as client:
@@ -98,8 +98,8 @@ def test_a_fleet_is_shown_where_there_is_one(pages: Pages, site: Site) -> None:
         expect(card).to_have_count(0)
 
 
-def test_a_camera_is_added_to_the_fleet(pages: Pages, site: Site) -> None:
-    page = pages.open(site.url)
+def test_a_camera_is_added_to_the_fleet(loaded: Page, site: Site) -> None:
+    page = loaded
     with Redis.from_url(site.redis.url) as client:
         client.delete(FLEET_REPORT)
         page.get_by_role("banner").get_by_role("button", name="Add a camera").click()

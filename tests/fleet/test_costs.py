@@ -83,7 +83,7 @@ def test_memory_and_gpu_are_shared_out_evenly() -> None:
 def test_what_is_left_of_a_machine_is_shared_by_its_workers() -> None:
     alone = msgspec.structs.replace(report("alone"), gpus=(GPU,), room=ROOM)
     one, other = (msgspec.structs.replace(report(name), host="h", room=ROOM) for name in "ab")
-    found = ceilings_of({"alone": alone, "a": one, "b": other, "new": report("new")})
+    found = ceilings_of({"alone": alone, "a": one, "b": other, "new": report("new")}, {})
     assert found["alone"] == Ceiling(1600 * MIB, 0.8)
     assert found["a"] == found["b"] == Ceiling(1100 * MIB, float("inf"))
     assert found["new"] == NO_CEILING

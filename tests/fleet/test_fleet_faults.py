@@ -8,17 +8,24 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any, NamedTuple
 
+import psutil
 import pytest
 import redis
 
+from fleet.draining import cameras_on
 from fleet.hosting import HostedWorker, settings_of
-from fleet.keeping import cameras_on, keep
+from fleet.keeping import keep
+from fleet.processor import stolen_share
 from fleet.watching import Seen, Watch
+from mirante.keys import owner_key
+from mirante.redis_url import exchange
 from pipeline.control.beats import beats
 from pipeline.control.entries import Needs
 from pipeline.control.registry import Registry, connect
 from pipeline.worker.redis_server import RedisServer
+from plugins.outbox.fence import owner_of
 
 pytestmark = [pytest.mark.redis, pytest.mark.timeout(600)]
 SPEC = {"url": "test://?size=320x180&fps=10", "stages": []}
@@ -87,7 +94,17 @@ def test_each_camera_has_one_publisher_whatever_ends(site: Site) -> None:
     os.kill(killed, signal.SIGKILL)
     site.wait(lambda: not cameras_on(site.client, other) or beats(site.client)[other].run != run)
     site.published()
-    site.wait(lambda: site.hosted[other].pid not in (None, killed))
+    site.wait(lambda: beats(site.client)[other].run != run)
+    site.published()
+    leaving = Registry(site.client).cameras()["gate"].worker
+    ended = site.hosted[leaving].pid
+    assert ended is not None
+    process = psutil.Process(ended)
+    process.terminate()
+    site.wait(lambda: not process.is_running())
+    (stays,) = {"a", "b"} - {leaving}
+    owners = exchange(site.client, [("GET", owner_key(camera)) for camera in CAMERAS])
+    assert {owner_of(owner or b"") for owner in owners} == {stays}
     assert [seen.stale() for seen in site.watch.seen.values()] == [0, 0]
 
 
@@ -101,10 +118,28 @@ def test_what_is_stale_and_what_is_a_pause() -> None:
 @pytest.mark.full
 @pytest.mark.slow
 def test_ray_starts_a_fleet_that_outlives_a_node() -> None:
-    pytest.importorskip("ray", reason="Ray is not installed: ./run fleet up")
+    ray = pytest.importorskip("ray", reason="Ray is not installed: ./run fleet up")
     from fleet.faults import made, node_killed
 
     with ExitStack() as around:
-        outcome = node_killed(made(around, nodes=2, cameras=2))
+        site = made(around, nodes=2, cameras=2)
+        outcome = node_killed(site)
+        keepers = ray.get([keeper.pid.remote() for keeper in site.fleet.keepers])
+        assert len({psutil.Process(pid).ppid() for pid in keepers}) == 2, "on one node"
     assert outcome.again_s is not None
     assert outcome.stale == 0
+
+
+class Linux(NamedTuple):
+    user: float
+    steal: float
+
+
+class Other(NamedTuple):
+    user: float
+    idle: float
+
+
+@pytest.mark.parametrize(("kind", "share"), [(Linux, 0.25), (Other, 0.0)])
+def test_what_the_host_takes_is_told_where_it_can_be(kind: Any, share: float) -> None:
+    assert stolen_share(kind(10, 2), kind(13, 3)) == share

@@ -10,8 +10,8 @@ import pytest
 import redis
 
 from engines.manifest import ZOO
+from fleet.draining import check_kept, drain
 from fleet.keeper import Keeper
-from fleet.keeping import check_kept, drain
 from fleet.telling import Telling
 from pipeline.control.beats import Beat, beat
 from pipeline.control.blob_places import RedisBlobs

@@ -12,19 +12,18 @@ import msgspec
 import pytest
 
 from fleet import keeping
-from fleet.cli import drain as drain_command
 from fleet.demo import remove_demo, say
+from fleet.draining import cameras_on, drain
 from fleet.keeper import Keeper
-from fleet.keeping import cameras_on, check_kept, drain, keep, keep_or_end, running_on
+from fleet.keeping import keep, keep_or_end
 from fleet.members import CALM_S, LOST_S
 from fleet.placing import Demand, Offer, Plan, place
 from mirante.keys import CAMERAS, CAMERAS_VERSION, FLEET_BEATS, owner_key
 from pipeline.control.beats import beat, beats, end
-from pipeline.control.changing import RegistryError
 from pipeline.control.entries import Needs
-from pipeline.control.registry import Place, Registry, connect
+from pipeline.control.registry import Place, connect
 from pipeline.worker.redis_server import RedisServer
-from tests.support.fleet_site import SPEC, Site
+from tests.support.fleet_site import Site
 
 pytestmark = pytest.mark.redis
 
@@ -59,10 +58,8 @@ def test_a_lost_worker_is_left_for_the_others_and_used_again(site: Site) -> None
     found = site.registry.cameras()
     assert {found[name].before for name in hit} == {"a"}
     assert {move.why for move in site.keeper.moves if move.source} == {'worker "a" is gone'}
-    site.pass_by(1)
-    site.keeper.costs._usual = (0.6, 0.0, 0.0)  # so that it is worth the while
     site.pass_by(20)
-    assert Counter(site.places().values())["a"] >= 2
+    assert Counter(site.places().values()) == {"a": 3, "b": 3, "c": 3}
 
 
 def test_needs_are_met_or_refused_in_words(site: Site) -> None:
@@ -85,34 +82,25 @@ def test_a_full_fleet_takes_no_more_and_says_so(site: Site) -> None:
     assert words == 'it takes 0.25 cores; worker "a" has most left, 0.10 of 0.60'
 
 
-def test_what_is_drained_gives_its_cameras_away(site: Site) -> None:
-    site.join("a")
-    site.join("b")
-    site.add(*(f"c{number}" for number in range(12)))
-    site.pass_by(2)
-    drain(site.client, "a")
-    site.pass_by(0.25)
-    assert len(cameras_on(site.client, "a")) >= 2, "a few at a time"
-    site.pass_by(3)
-    assert cameras_on(site.client, "a") == []
-    drain(site.client, "a", undo=True)
-    drain(site.client, "b-node")
-    site.pass_by(4)
-    assert cameras_on(site.client, "b-node") == []
-    with pytest.raises(
-        ValueError, match=r'"c" is not a worker or node .*; known: a, a-node, b, b-node'
-    ):
-        drain(site.client, "c")
-
-
-def test_what_is_never_moved_is_not_waited_for(site: Site) -> None:
-    """A camera of its own file stays, and without a keeper all do."""
-    site.join("a")
+def test_workers_that_share_a_machine_share_its_cores(site: Site) -> None:
+    for worker in "ab":
+        site.join(worker, cores=1.0, node="rack", shares=True)
+    site.add(*(f"c{number}" for number in range(5)))
     site.pass_by(1)
-    Registry(site.client, "a").put("own", SPEC)
-    assert cameras_on(site.client, "a") == []
-    with pytest.raises(RegistryError, match="no keeper runs, so its cameras stay where they are"):
-        check_kept(site.client)
+    assert Counter(site.places().values()) == {"a": 2, "b": 2, "": 1}, "0.25 each"
+    site.pass_by(4, but="b")
+    assert Counter(site.places().values()) == {"a": 4, "": 1}, "all of it is its own"
+
+
+def test_what_one_that_is_drained_had_is_for_others_of_its_machine(site: Site) -> None:
+    for worker in "ab":
+        site.join(worker, cores=1.0, node="rack", shares=True)
+    site.add(*(f"c{number}" for number in range(4)))
+    site.pass_by(1)
+    assert Counter(site.places().values()) == {"a": 2, "b": 2}
+    drain(site.client, "b")
+    site.pass_by(4)
+    assert Counter(site.places().values()) == {"a": 4}, "which run there already"
 
 
 def test_a_worker_that_leaves_hands_over_and_is_gone(site: Site) -> None:
@@ -313,28 +301,6 @@ def test_a_keeper_that_decides_no_more_writes_nothing(site: Site) -> None:
     site.add("c1")
     assert site.pass_by(1) == 0
     assert site.places() == {"c1": ""}
-
-
-def test_a_drained_worker_has_a_camera_until_it_is_taken_over(
-    site: Site, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for worker in "ab":
-        site.join(worker)
-    site.add("c1", "c2")
-    site.pass_by(2)
-    site.registry.assign({"c1": Place("b", "a"), "c2": Place("a")})
-    site.client.set(owner_key("c1"), "a:x.1")
-    assert (cameras_on(site.client, "a"), running_on(site.client, "a-node")) == (
-        ["c2"],
-        ["c1", "c2"],
-    )
-    url = f"redis://127.0.0.1:{site.client.connection_pool.connection_kwargs['port']}"
-    with pytest.raises(RegistryError, match="no keeper runs"):
-        drain_command("a", undo=False, wait=True, redis_url=url)
-    site.registry.pause("c2")
-    site.client.set(owner_key("c1"), "b:x.1")
-    drain_command("a", undo=False, wait=True, redis_url=url)
-    assert capsys.readouterr().out.endswith("a: is drained; it has 0 cameras now\n")
 
 
 def test_what_is_shown_of_a_fleet_ends_nothing(

@@ -105,6 +105,21 @@ def test_nothing_moves_without_need(seed: int) -> None:
     assert len(joined.moves) <= 20
 
 
+def test_one_that_joins_gets_its_share_of_the_little_there_is() -> None:
+    offers = [Offer(name, 8.0) for name in "abcd"]
+    there = [Demand(f"c{n}", 0.05, worker="abc"[n % 3]) for n in range(12)]
+    assert place(there, offers).moves == {}, "it would gain nothing"
+    joins = [*offers[:3], replace(offers[3], joined=True)]
+    plan = place(there, joins)
+    assert list(plan.moves.values()) == ["d"] * 3
+    after = carried_out(there, plan)
+    assert set(Counter(each.worker for each in after).values()) == {3}
+    otherwise = [replace(each, cost=0.06 if each.worker == "a" else 0.05) for each in after]
+    assert place(otherwise, joins).moves == {}
+    fresh = [*offers[:3], replace(offers[3], joined=True, fresh=True)]
+    assert place(there, fresh).moves == {}
+
+
 def test_a_full_fleet_refuses_with_a_number() -> None:
     offers = [Offer("a", 1.0), Offer("b", 2.0, gpu=True)]
     demands = [Demand("one", 0.9, worker="a"), Demand("two", 1.5, worker="b"), Demand("new", 0.6)]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
+from dataclasses import replace
+
 import pytest
 
+from fleet.processor import busy_share
+from fleet.redis_use import Used
 from fleet.simulation.ceiling import measure
 from fleet.simulation.plan import Plan
-from fleet.simulation.run import Simulation, run_simulation
+from fleet.simulation.run import Simulation, Step, run_simulation
 from fleet.simulation.servers import servers
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
@@ -22,6 +27,23 @@ def test_cameras_are_published_after_each_step(monkeypatch: pytest.MonkeyPatch) 
     assert moves["a camera added"] >= 3
     assert moves["3 workers lost"] >= 10
     assert steps["at rest"].redis.commands > 0
+    assert 0 < steps["at rest"].machine <= 1
+
+
+@pytest.mark.parametrize(("idle", "iowait", "busy"), [(4, 1, 0.5), (0, -1, 1), (11, 0, 0)])
+def test_a_machine_is_busy_from_none_to_all(idle: float, iowait: float, busy: float) -> None:
+    """Linux may count the time of waiting for a disk back, and rounds what was idle."""
+    Times = namedtuple("Times", ("user", "idle", "iowait"))
+    assert busy_share(Times(0, 0, 0), Times(10 - idle - iowait, idle, iowait)) == busy
+
+
+def test_a_step_says_what_it_waited_for() -> None:
+    step = Step("x", 1.0, 2.0, 0, Used(2.0, 1.0, 0, 0, 0, 0, 0), 0.5, 0.1, 0.9, 0.2, 0.95)
+    assert step.limit == "this machine's cores, 1.5 of which it had"
+    assert replace(step, machine=0.5).limit == ""
+    assert replace(step, busiest=0.93, keeper=0.95, machine=0.5).limit == (
+        "a server of Redis and the keeper"
+    )
 
 
 @pytest.mark.parametrize("where", ["one", "cluster"])

@@ -42,7 +42,7 @@ function Node({ node, workers }) {
     <td class="number">${count(node.cameras)}</td>
     <td class="number" title="of ${node.cores} cores">${share(node.cpu_percent)}</td>
     <td class="number" title="of ${bytes(node.memory_bytes)}">${bytes(node.memory_used_bytes)}</td>
-    <td class="number">${node.gpus ? share(node.gpu_percent) : "–"}</td>
+    <td class="number">${!node.gpus ? "–" : node.gpu_percent === null ? "not told" : share(node.gpu_percent)}</td>
     <td class="number" title=${node.limited_by && `limited by ${node.limited_by}`}>${node.more === null ? "–" : count(node.more)}</td></tr>`;
 }
 

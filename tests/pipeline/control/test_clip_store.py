@@ -231,6 +231,7 @@ time.sleep(100)
 """
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_wrote_is_kept_as_far_as_it_plays(tmp_path: Path) -> None:
     numbers = ROOT / "tests/support/numbers/numbers_b0.h264.mp4"
     planned = msgspec.json.encode(plan()).decode()

@@ -29,6 +29,8 @@ from tests.support.redis_sites import (
     started,
 )
 
+pytestmark = pytest.mark.redis
+
 Site = SentinelSite | ClusterSite
 
 

@@ -20,7 +20,7 @@ from pipeline.control.registry import Registry, UnknownCameraError, connect
 from pipeline.worker.redis_server import RedisServer
 
 pytestmark = pytest.mark.redis
-ROUNDS = 15
+ROUNDS = 8
 URL = "rtsp://admin:hunter2@h/x"
 
 
