@@ -332,6 +332,14 @@ def test_a_further_worker_restarts_none_of_those_that_run(answers: dict[str, Any
     assert templates["other"] != templates["default"], "their files say something else"
 
 
+def test_a_worker_at_a_time_may_be_evicted(charts: dict[str, Rendered]) -> None:
+    """A RayCluster has no scale, without which ``maxUnavailable`` lets no pod go."""
+    for case, wanted in [("default", {"maxUnavailable": 1}), ("ray", {"minAvailable": 2})]:
+        (budget,) = charts[case].all("PodDisruptionBudget")
+        amounts = {key: n for key, n in budget["spec"].items() if key.endswith("vailable")}
+        assert amounts == wanted
+
+
 def test_gpus_are_asked_for_by_name(charts: dict[str, Rendered]) -> None:
     (workers,) = charts["gpu"].selected({"app.kubernetes.io/component": "worker"})
     (container,) = workers.spec["containers"]

@@ -258,12 +258,29 @@ def test_ray_is_that_of_the_image_and_looks_after_nodes_as_ours_does(
     lock = (ROOT / "requirements.lock").read_text()
     assert f"\nray=={cluster['spec']['rayVersion']} " in lock
     ours = re.findall(
-        r'"(RAY_health_check_\w+)": "(\d+)"', (ROOT / "fleet/ray_fleet.py").read_text()
+        r'"(RAY_(?:health_check|gcs_rpc)_\w+)": "(\d+)"', (ROOT / "fleet/ray_fleet.py").read_text()
     )
-    assert len(ours) == 4
+    assert len(ours) == 5
     for pod in charts["ray"].pods:
         if pod.owner is cluster:
             assert set(ours) <= {(v["name"], v.get("value")) for v in container_of(pod)["env"]}
+
+
+def test_a_head_of_ray_that_begins_again_ends_no_worker(charts: dict[str, Rendered]) -> None:
+    (head,) = charts["ray"].selected({"app.kubernetes.io/component": "head"})
+    (fleet,) = [each for each in head.spec["containers"] if each["name"] == "fleet"]
+    assert fleet["args"][:3] == ["fleet", "up", "--stay"]
+
+
+def test_a_pod_of_ray_hands_its_cameras_over_before_it_ends(charts: dict[str, Rendered]) -> None:
+    """With what the container has at that moment: its variables, and its time."""
+    (worker,) = charts["ray"].selected({"app.kubernetes.io/component": "worker"})
+    (container,) = worker.spec["containers"]
+    program, *said = container["lifecycle"]["preStop"]["exec"]["command"]
+    assert program == "mirante"
+    assert (said[:3], parsed(said)) == (["fleet", "leave", "--timeout"], "")
+    grace_s = worker.spec["terminationGracePeriodSeconds"]
+    assert LEAVE_S <= float(said[3]) <= grace_s - 5
 
 
 def test_workers_have_the_time_to_hand_their_cameras_over(chart: Rendered) -> None:

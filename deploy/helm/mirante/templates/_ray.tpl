@@ -1,10 +1,11 @@
 {{- /* As `mirante fleet` sets it where it starts Ray itself: a node that does not answer is noticed in
-4 s, what it starts has no low priority, and nothing is told to others. */}}
+4 s, without a head all runs on for a day, what it starts has no low priority, and nothing is told to others. */}}
 {{- define "mirante.ray.env" -}}
 - {name: RAY_health_check_initial_delay_ms, value: "1000"}
 - {name: RAY_health_check_period_ms, value: "1000"}
 - {name: RAY_health_check_timeout_ms, value: "1000"}
 - {name: RAY_health_check_failure_threshold, value: "3"}
+- {name: RAY_gcs_rpc_server_reconnect_timeout_s, value: "86400"}
 - {name: RAY_worker_niceness, value: "0"}
 - {name: RAY_USAGE_STATS_ENABLED, value: "0"}
 {{- end }}
