@@ -382,6 +382,8 @@ class Lane:
             self._precede(self.flying_step)
         self.flying_step = None
         self.land(taken, refused)
+        if self.recall is not None and self.recall.saved is not None:
+            self.recall = None  # of a claim before
         self.known, self.synced, self.denied = True, True, False
         self.floors, self.taken, self.doubted = dict(floors), main, False
         return self.lost - lost_before

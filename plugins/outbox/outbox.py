@@ -108,6 +108,10 @@ class Outbox:
         gc.freeze()
         self._sender.start()
 
+    def turn(self) -> bool:
+        """Sends what is due, once, where ``start`` was not called; returns whether it could be."""
+        return self._sender.turn()
+
     def close(self, timeout_s: float = 5.0) -> int:
         """Sends the rest within ``timeout_s``; returns the frames that could not be."""
         self._closed = True
@@ -230,8 +234,11 @@ class Outbox:
         publishes nothing from then on; None where that takes too long, to be called again.
         """
         self._ring.free(check_camera(camera))
-        data = self._ring.recall(camera).wait(timeout_s)
-        return None if data is None else self._read(camera, data)
+        data = self._ring.recall(camera, is_kept=True).wait(timeout_s)
+        if data is None:
+            return None
+        self._ring.recalled(camera)
+        return self._read(camera, data)
 
     def moved(self) -> dict[str, str]:
         """Return the shared cameras that were found to be another worker's since ``share``, and

@@ -21,9 +21,11 @@ class Recall:
     """A memory that somebody waits for.
 
     Attributes:
+        is_kept: the answer is kept for somebody who asks again and again, until it was had.
         saved: the value of its key; None while it is not known, empty where there is none.
     """
 
+    is_kept: bool = False
     saved: bytes | None = None
     _answered: threading.Event = field(default_factory=threading.Event)
 
@@ -62,13 +64,15 @@ def answer_recalls(
     Returns:
         Lanes whose memory Redis does not show, with the error.
     """
-    asked = [lane for lane in lanes if lane.recall and lane.synced and not lane.is_waiting]
+    waits = [(lane, lane.recall) for lane in lanes if lane.synced and not lane.is_waiting]
+    asked = [(lane, recall) for lane, recall in waits if recall and recall.saved is None]
     failed = []
-    replies = exchange([("GET", memory_key(lane.camera)) for lane in asked])
-    for lane, reply in zip(asked, replies, strict=True):
+    replies = exchange([("GET", memory_key(lane.camera)) for lane, _ in asked])
+    for (lane, recall), reply in zip(asked, replies, strict=True):
         if isinstance(reply, redis.RedisError):
             failed.append((lane, reply))
-        elif lane.recall is not None:
-            lane.recall.answer(reply or b"")
+            continue
+        if not recall.is_kept:
             lane.recall = None
+        recall.answer(reply or b"")  # last: who waited for it forgets it at once
     return failed

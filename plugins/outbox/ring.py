@@ -141,14 +141,21 @@ class Ring:
         with self.changed:
             self._lane(camera, EVENT_KINDS).lost += 1
 
-    def recall(self, camera: str) -> Recall:
-        """Asks for the memory that a camera's last worker left."""
+    def recall(self, camera: str, is_kept: bool = False) -> Recall:
+        """Asks for the memory that a camera's last worker left. With ``is_kept`` the answer stays
+        until ``recalled`` is called, or the claim under which it was read is lost.
+        """
         with self.changed:
             lane = self._lane(camera, EVENT_KINDS)
-            if lane.recall is None:
-                lane.recall = Recall()
+            if lane.recall is None or (lane.recall.saved is not None and not lane.synced):
+                lane.recall = Recall(is_kept)
             self.changed.notify()
             return lane.recall
+
+    def recalled(self, camera: str) -> None:
+        """Forget an answer that was kept."""
+        with self.changed:
+            self._lane(camera, EVENT_KINDS).recall = None
 
     def share(self, camera: str, is_shared: bool, is_held: bool) -> None:
         """Begins a camera: whether the registry says whose it is, and whether it is not to be

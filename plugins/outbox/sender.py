@@ -90,6 +90,8 @@ class Sender:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(2.5)  # a connection attempt and an exchange take a second at most
+        if self._thread.ident is None:
+            self._leave()
 
     def _run(self) -> None:
         expired_s = time.monotonic()
@@ -100,12 +102,20 @@ class Sender:
             if time.monotonic() - expired_s > 1.0:
                 self._ring.expire()
                 expired_s = time.monotonic()
-            try:
-                self._turn()
-            except Exception as error:  # noqa: BLE001 - the only sender must outlive a mistake
-                self._fail(error)
+            if not self.turn():
                 self._stop.wait(self._backoff.next_s())
         self._leave()
+
+    def turn(self) -> bool:
+        """Exchange everything that is due, once; return whether that could be. The thread does it,
+        or where it was not started whoever has many senders.
+        """
+        try:
+            self._turn()
+        except Exception as error:  # noqa: BLE001 - the only sender must outlive a mistake
+            self._fail(error)
+            return False
+        return True
 
     def _leave(self) -> None:
         """Gives the cameras back and hangs up."""
@@ -128,11 +138,11 @@ class Sender:
         return [] if all(holds) and not self._closing.is_set() else lanes
 
     def _ready(self, lane: Lane) -> bool:
-        is_due = lane.is_waiting or lane.denied or lane.doubted or lane.recall is not None
+        is_asked = lane.recall is not None and lane.recall.saved is None
+        is_due = lane.is_waiting or lane.denied or lane.doubted or is_asked
         return is_due and lane.retry_s <= time.monotonic() and lane.camera not in self._ring.held
 
     def _turn(self) -> None:
-        """Exchange everything that is due, once."""
         if self._client is None:
             self._client = self._url.client()
             self._client.ping()

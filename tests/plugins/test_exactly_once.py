@@ -1,4 +1,4 @@
-"""Sixty objects that come, cross a line and go, under each fault: each told once, in order.
+"""Thirty objects that come, cross a line and go, under each fault: each told once, in order.
 
 ``mirante bench once`` does the same with real workers, and a thousand crossings.
 """
@@ -31,10 +31,10 @@ from tests.support.redis_child import RedisChild
 from tests.support.redis_entries import entries
 from tests.support.simulated_worker import SimulatedRunner, SimulatedWorker
 
-CROWD = Crowd(crossings=60, rate=8.0, seen_s=4.0)
+CROWD = Crowd(crossings=30, rate=4.0, seen_s=4.0)
 RULES = json.dumps({"lines": {"door": {"from": [0.5, 1], "to": [0.5, 0]}}})
-LOST_S = 10.0  # for which an object that is not seen is looked for
-STEP_S = 0.1  # of the camera's clock, between two frames
+LOST_S = 5.0  # for which an object that is not seen is looked for
+STEP_S = 0.125  # of the camera's clock, between two frames
 PIXELS = Frame(np.zeros((1, 1, 3), np.uint8))
 
 
@@ -166,7 +166,7 @@ def drop_frames(site: Site) -> None:
 
 
 FAULTS = (
-    kill,
+    pytest.param(kill, marks=pytest.mark.full),  # the next one kills, too
     kill_with_unsent_events,
     restart,
     takeover,
@@ -190,7 +190,7 @@ def site(server: RedisChild) -> Iterator[Site]:
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__.replace("_", " "))
 def test_each_object_and_cause_is_told_once(site: Site, fault: Callable[[Site], None]) -> None:
     for _ in range(2):
-        site.frames(50)
+        site.frames(40)
         fault(site)
     site.rest()
     found = site.tally()
@@ -201,7 +201,7 @@ def test_each_object_and_cause_is_told_once(site: Site, fault: Callable[[Site], 
 def test_without_the_memory_events_are_lost_and_doubled(site: Site) -> None:
     """The proof is one: what it holds against is found."""
     for _ in range(2):
-        site.frames(50)
+        site.frames(40)
         site.workers[-1].starter.memories.forget("gate")
         site.camera.line.memory._parts.clear()
         site.skip(2.0)
@@ -213,5 +213,5 @@ def test_without_the_memory_events_are_lost_and_doubled(site: Site) -> None:
     raw = entries(site.server.client(), key("gate", "events"))
     events = [msgspec.json.decode(fields[b"json"], type=Event) for _, fields in raw]
     found = tally(events, CROWD, site.begun_ns / 1e9)
-    assert found.lost > 10
-    assert found.doubled > 10
+    assert found.lost > 5
+    assert found.doubled > 5

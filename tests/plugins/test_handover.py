@@ -186,6 +186,28 @@ def test_a_claim_is_taken_from_the_worker_before_alone(site: Site) -> None:
     site.wait(lambda: new.outbox.take_over("gate", 1.0))
 
 
+def test_what_comes_late_is_had_by_asking_again(site: Site) -> None:
+    """A Redis that is slower than each wait is not asked anew each time."""
+    site.give("b", "a")
+    new = site.worker("b")
+    new.take().line.outbox = None  # its frames are not asked for
+    site.wait(lambda: new.outbox.take_over("gate", 0.0) is not None)
+    (lane,) = (lane for lane in new.outbox._ring.of("gate") if lane.is_of_events)
+    assert lane.recall is None
+
+
+def test_what_was_read_behind_a_claim_that_was_lost_is_read_again(site: Site) -> None:
+    site.give("b", "a")
+    new = site.worker("b")
+    new.take().line.outbox = None
+    new.outbox._ring.free("gate")
+    asked = new.outbox._ring.recall("gate", is_kept=True)
+    site.wait(lambda: asked.saved is not None)
+    assert new.outbox._ring.recall("gate", is_kept=True) is asked
+    site.client.delete(owner_key("gate"))
+    site.wait(lambda: new.outbox._ring.recall("gate", is_kept=True) is not asked)
+
+
 def test_a_registry_that_is_lost_keeps_a_camera_waiting(site: Site) -> None:
     site.give("a")
     entry = site.client.hget(CAMERAS, "gate")

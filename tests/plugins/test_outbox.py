@@ -20,6 +20,7 @@ from tests.support.simulated_camera import LANES, frame
 
 Until = Callable[..., Any]
 DETECTIONS = key("gate", "detections")
+DOT = Mask.from_planes(("dot",), np.ones((1, 1, 1), bool), (0, 0, 1, 1), "n")
 
 
 def ids(server: RedisChild, kind: Any = "detections") -> list[tuple[int, int]]:
@@ -162,7 +163,7 @@ def test_streams_are_bounded_by_time_whatever_the_rate(
     while (elapsed_s := time.monotonic() - begun_s) < 3:
         last_s, pause_s = elapsed_s, max(pause_s, elapsed_s - last_s)
         if number < elapsed_s * rate_hz:
-            outbox.publish(frame(number, masks=(LANES,)))
+            outbox.publish(frame(number, masks=(DOT,)))
             number += 1
         else:
             time.sleep(0.001)
@@ -309,10 +310,9 @@ def test_what_is_sent_at_once_is_bounded(server: RedisChild, until: Until) -> No
 def test_a_frame_of_more_masks_than_a_script_takes_is_refused(
     server: RedisChild, outbox: Outbox, until: Until
 ) -> None:
-    dot = Mask.from_planes(("dot",), np.ones((1, 1, 1), bool), (0, 0, 1, 1), "n")
     with pytest.raises(WireError, match="expected up to 3000 fields of an entry, got 3001"):
-        outbox.publish(frame(0, masks=(dot,) * 3000))
-    outbox.publish(frame(1, masks=(dot,) * 2999))
+        outbox.publish(frame(0, masks=(DOT,) * 3000))
+    outbox.publish(frame(1, masks=(DOT,) * 2999))
     until(lambda: sent(outbox) == 1)
     until(lambda: outbox.state.words == "")  # told behind the number
 

@@ -8,6 +8,7 @@ import pytest
 from mirante.keys import EntryId, Kind
 from plugins.outbox.lane import FRAME_KINDS, Entry, Lane
 from plugins.outbox.ring import HELD, HOLD_S, Ring
+from tests.support.seeds import seeds
 
 NONE: dict[Kind, EntryId] = {"masks": EntryId(0, 0), "detections": EntryId(0, 0)}
 
@@ -40,7 +41,7 @@ def put(made: Lane, number: int, ms: int | None = None, now_s: float = 0.0) -> N
     made.put(1000 + 10 * number if ms is None else ms, number, fields, now_s)
 
 
-@pytest.mark.parametrize("seed", range(150))
+@pytest.mark.parametrize("seed", seeds(50, of=150))
 def test_whatever_breaks_each_frame_is_in_the_stream_once_or_counted_as_lost(seed: int) -> None:
     chance = random.Random(seed)
     made, stream, number, now_s, gone = lane(), Stream(), 0, 0.0, 0

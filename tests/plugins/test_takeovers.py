@@ -218,32 +218,30 @@ def check(site: Site) -> None:
         assert proved <= missing, f"false losses of {epoch}"
 
 
-def test_a_takeover_in_each_way(server: RedisChild, until: Until) -> None:
-    """Within the lease and a second; and back again, when the other stops in order."""
-    with ExitStack() as around:
-        site = Site(server, around, (1, 2))
-        stalls = Stalls()
-        around.callback(stalls.close)
-        until(lambda: site.frames)
-        for way, disturb in WAYS.items():
-            last = site.frames[-1]
-            disturb(site, last.width)
-            until(lambda e=last.epoch: site.frames[-1].epoch != e)
-            taken = next(f for f in reversed(site.frames) if f.width == last.width)
-            first = site.frames[site.frames.index(taken) + 1]
-            assert first.sent - taken.sent <= LEASE_S + 1.0 + 2 * stalls.longest_s, way
-            heal(site, last.width)
-            time.sleep(LEASE_S)
-        assert sum(found.lost_before or 0 for found in site.frames) == 0
-    check(site)
+def take_over(site: Site, until: Until, stalls: Stalls) -> None:
+    """In each way, within the lease and a second; and back again, when the other stops in order."""
+    for way, disturb in WAYS.items():
+        last = site.frames[-1]
+        disturb(site, last.width)
+        until(lambda e=last.epoch: site.frames[-1].epoch != e)
+        taken = next(f for f in reversed(site.frames) if f.width == last.width)
+        first = site.frames[site.frames.index(taken) + 1]
+        assert first.sent - taken.sent <= LEASE_S + 1.0 + 2 * stalls.longest_s, way
+        heal(site, last.width)
+        time.sleep(LEASE_S)
+    assert sum(found.lost_before or 0 for found in site.frames) == 0
 
 
-def test_random_takeovers(server: RedisChild, until: Until) -> None:
+@pytest.mark.parametrize("rounds", [6, pytest.param(24, marks=pytest.mark.full)])
+def test_takeovers_in_each_way_and_by_chance(server: RedisChild, until: Until, rounds: int) -> None:
     chance = random.Random(14)
     with ExitStack() as around:
         site = Site(server, around, NAMES)
+        stalls = Stalls()
+        around.callback(stalls.close)
         until(lambda: site.frames)
-        for _ in range(12):
+        take_over(site, until, stalls)
+        for _ in range(rounds):
             trouble(site, chance)
             before = len(site.frames)
             until(lambda n=before: len(site.frames) > n)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import mirante
 from mirante.keys import key
 from plugins.ledger import Ledger
 from plugins.outbox.outbox import Outbox
@@ -77,7 +76,8 @@ class Listener:
     def __init__(self, url: str, folder: Path) -> None:
         self._file = folder / "received"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.outage", "--listen", url, self._file], cwd=ROOT
+            [sys.executable, "-m", "tests.support.outage_listener", url, self._file, *CAMERAS],
+            cwd=ROOT,
         )
 
     def frames(self, ends: set[tuple[str, str]]) -> list[Received]:
@@ -93,14 +93,6 @@ class Listener:
         return got
 
 
-def listen(url: str, file: Path) -> None:
-    """Writes a line for each frame."""
-    with file.open("w", buffering=1) as out:
-        for frame in mirante.subscribe(CAMERAS, ("detections", "masks"), redis=url, since="0"):
-            facts = (frame.camera, frame.seq, frame.entry_id, frame.lost_before)
-            out.write(json.dumps(facts) + "\n")
-
-
 def outage(
     folder: Path,
     before_s: float,
@@ -109,6 +101,7 @@ def outage(
     keep: bool,
     ring_s: float = 30.0,
     fsync: str = "everysec",
+    fps: float = 15.0,
 ) -> Report:
     """Kills Redis with SIGKILL for ``down_s``; ``keep``: it has an AOF, else nothing."""
     aof = ("--appendonly", "yes", "--appendfsync", fsync) if keep else ("--appendonly", "no")
@@ -119,7 +112,7 @@ def outage(
     )
     outbox.start()
     listener = Listener(server.url, folder)
-    cameras = [SimulatedCamera(name, outbox, ledgers[name]) for name in CAMERAS]
+    cameras = [SimulatedCamera(name, outbox, ledgers[name], fps) for name in CAMERAS]
     for camera in cameras:
         camera.start()
     time.sleep(before_s)
@@ -176,8 +169,6 @@ RUNS = {
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--listen"]:
-        listen(sys.argv[2], Path(sys.argv[3]))
     for name, facts in RUNS.items():
         with tempfile.TemporaryDirectory(prefix="mr") as short:
-            print(f"{name}: {outage(Path(short), **facts)}", flush=True)  # type: ignore[arg-type]
+            print(f"{name}: {outage(Path(short), **facts, fps=30.0)}", flush=True)  # type: ignore[arg-type]
