@@ -14,8 +14,6 @@ from pipeline.loading import loading
 
 with loading():
     from dashboard.access import Access, AccessError
-    from dashboard.app import make_services
-    from dashboard.server import serve
     from pipeline.config.clips import ClipsKept
     from pipeline.config.dashboard import Dashboard
     from pipeline.config.settings import Log
@@ -38,6 +36,9 @@ def main() -> int:
     try:
         access = Access(settings)
         access.check_binding(listening.getsockname()[0])
+        with loading():  # not for what is refused: that takes longer than all else
+            from dashboard.app import make_services
+            from dashboard.server import serve
         clips = ClipsKept.model_validate(told["clips"])
         services = make_services(told["redis"], settings, access, clips=clips)
     except (AccessError, ClipStoreError) as error:

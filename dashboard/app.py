@@ -47,6 +47,7 @@ from dashboard.audit.middleware import Audited
 from dashboard.ending import end
 from dashboard.history.sampler import Sampler
 from dashboard.live.hub import Hub
+from dashboard.live.page import STATIC
 from dashboard.services import Services
 from mirante.redis_url import RedisUrl
 from pipeline.config.camera_url import redact
@@ -61,7 +62,6 @@ from pipeline.control.credentials import Credentials, CredentialsError, NoFleetK
 from pipeline.control.registry import UnknownCameraError
 from pipeline.control.rpc import NoAnswerError
 
-STATIC = Path(__file__).parent / "static"
 DOCUMENT, FILES = "/api/v1/openapi.json", "/static"
 ROUTERS = (
     cameras,

@@ -1,6 +1,6 @@
 """Makes the pictures of the dashboard in docs/images/ from a demo that it runs itself.
 
-    ./run test -q tests/browser        # installs Debian's chromium and the rest, once
+    apt-get install chromium           # and once ./run test -q tests/browser, for the rest
     .venv/bin/python docs/screenshots.py
 
 What they show is what the demo's cameras saw at that moment; nothing is drawn in afterwards.

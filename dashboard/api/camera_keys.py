@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -52,7 +54,20 @@ def body_of(
         required: keys that must be there.
         nullable: null stands for the default.
     """
-    schema = inline(Camera.model_json_schema())
+    schema = deepcopy(_schema())
+    keys = schema["properties"]
+    for key in keys if nullable else ():
+        if key != "url":
+            keys[key] = {"anyOf": [keys[key], {"type": "null"}]}
+    schema |= {"properties": {**(beside or {}), **keys}, "required": list(required)}
+    content = {"schema": schema, "example": dict(example)}
+    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    """A camera's schema with the stages that may be sent; made once, as it takes a while."""
+    schema: dict[str, Any] = inline(Camera.model_json_schema())
     keys = schema["properties"]
     offered = [kind for kind in kinds().values() if not kind.refused_over_api]
     stages = [inline(kind.model_json_schema()) for kind in offered]
@@ -60,12 +75,7 @@ def body_of(
     listed["items"] = {"oneOf": stages} if len(stages) > 1 else stages[0]
     for place in (keys["url"], *(keys[key]["anyOf"][0] for key in ADDRESSES if key != "url")):
         place |= {"pattern": ADDRESS, "maxLength": MOST_ADDRESS}
-    for key in keys if nullable else ():
-        if key != "url":
-            keys[key] = {"anyOf": [keys[key], {"type": "null"}]}
-    schema |= {"properties": {**(beside or {}), **keys}, "required": list(required)}
-    content = {"schema": schema, "example": dict(example)}
-    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+    return schema
 
 
 def take_name(keys: dict[str, Any], key: str, default: str | None = None) -> str:

@@ -29,14 +29,19 @@ _SCHEMES = {
 class Documented(FastAPI):
     """An application whose document says what its middleware answers too."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._made: dict[bool, dict[str, Any]] = {}  # by whether nobody needs to log in
+
     def openapi(self) -> dict[str, Any]:
-        """Return the document; without a login it says that none is needed."""
-        document = deepcopy(super().openapi())
+        """Return the document; without a login it says that none is needed. Nobody changes it."""
         try:
             is_open = bool(self.state.services.access.is_open())
         except AccessError:
             is_open = False
-        return completed(document, is_open=is_open)
+        if is_open not in self._made:
+            self._made[is_open] = completed(deepcopy(super().openapi()), is_open=is_open)
+        return self._made[is_open]
 
 
 def completed(document: dict[str, Any], *, is_open: bool) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,6 +12,7 @@ from fastapi import HTTPException
 from dashboard.access.identity import Identity
 from dashboard.access.sight import seen_by, without_others
 from dashboard.api.shapes import unknown
+from dashboard.history.described import is_run
 from dashboard.services import Services
 from pipeline.config.stages.stage import read_stage
 from pipeline.control.entries import Desired
@@ -120,9 +120,6 @@ class Seen:
             for use in stage.models()
         }
 
-        def is_run(model: str) -> bool:  # one of the worker's folder has its path for a name
-            return model in run or PurePath(model).stem in run
-
         shown = {name: one for name, one in report.cameras.items() if self.who.sees(name)}
         outbox = msgspec.structs.replace(
             report.outbox,
@@ -135,7 +132,7 @@ class Seen:
             report,
             cameras=shown,
             outbox=outbox,
-            models=tuple(each for each in report.models if is_run(each.name)),
-            builds={name: build for name, build in report.builds.items() if is_run(name)},
+            models=tuple(each for each in report.models if is_run(each.name, run)),
+            builds={name: build for name, build in report.builds.items() if is_run(name, run)},
             room=None,  # of all cameras together
         )

@@ -14,7 +14,7 @@ from dashboard.access.identity import Identity
 from dashboard.access.sight import seen_by
 from dashboard.ending import end
 from dashboard.live.bundle import Bundle
-from dashboard.live.page import Page
+from dashboard.live.page import Page, version
 from dashboard.live.redis_feed import RedisFeed
 from dashboard.live.stats import Stats
 from mirante.redis_url import RedisUrl
@@ -40,6 +40,7 @@ class Hub:
 
     def __init__(self, url: RedisUrl, sampler: Sampler) -> None:
         self._counted = Stats()
+        self._version = version()  # when the server begins: files may be replaced while it runs
         self._sampler = sampler
         self._feed = RedisFeed(url, self._give)
         self._pages: set[Page] = set()
@@ -100,8 +101,11 @@ class Hub:
                 return
 
     async def _tell(self, page: Page, who: Identity, valid: Callable[[], bool]) -> None:
-        """The cameras at once and every second, and Redis, until the page may no longer look."""
+        """The version of the page's files; then the cameras at once and every second, and Redis,
+        until the page may no longer look.
+        """
         turn = 0
+        page.tell({"type": "page", "version": self._version})
         while True:
             if turn % VALID_EVERY == 0 and not await asyncio.to_thread(valid):
                 await page.close(NOT_VALID, "the session has ended; log in again")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,6 +22,14 @@ from mirante.wire.framed import framed
 
 IN_FLIGHT_MOST = 2  # frames of one camera that the page has not said to have drawn
 CAMERAS_MOST = 1024
+STATIC = Path(__file__).parents[1] / "static"
+
+
+@cache
+def version() -> str:
+    """Return the version of the page's files, as they were when it was first asked for."""
+    files = sorted(path for path in STATIC.rglob("*") if path.is_file())
+    return hashlib.sha256(b"".join(map(Path.read_bytes, files))).hexdigest()[:16]
 
 
 class _Said(msgspec.Struct):

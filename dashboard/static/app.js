@@ -1,15 +1,19 @@
 // The frame around every page: who looks, where one is, whether all is connected.
 import { get, remove } from "./lib/api.js";
-import { CameraForm } from "./form/camera_form.js";
-import { CameraPage } from "./camera/camera_page.js";
-import { EventsPage } from "./events/events_page.js";
+import { lazy } from "./lib/lazy.js";
 import { Login } from "./login.js";
 import { live, useLive } from "./lib/live.js";
 import { html, render, useEffect, useLayoutEffect, useRef, useState } from "./lib/preact.js";
 import { mayChange } from "./lib/rights.js";
-import { SystemPage } from "./system/system_page.js";
 import { Button, Icon, Notice } from "./lib/ui.js";
-import { Wall } from "./wall/wall.js";
+
+const PAGES = {
+  wall: lazy(() => import("./wall/wall.js").then(({ Wall }) => Wall)),
+  camera: lazy(() => import("./camera/camera_page.js").then(({ CameraPage }) => CameraPage)),
+  events: lazy(() => import("./events/events_page.js").then(({ EventsPage }) => EventsPage)),
+  system: lazy(() => import("./system/system_page.js").then(({ SystemPage }) => SystemPage)),
+};
+const CameraForm = lazy(() => import("./form/camera_form.js").then(({ CameraForm: Form }) => Form));
 
 /** {page: "wall" | "camera" | "events" | "system", name, search} of the address. */
 function routeOf(hash) {
@@ -35,7 +39,7 @@ function useRoute() {
   const [route, go] = useState(routeOf(location.hash));
   useLayoutEffect(() => { if (!isBack) scrollTo(0, 0); }, [route.page, route.name]);
   useEffect(() => {
-    const follow = () => go(routeOf(location.hash));
+    const follow = () => (live.isOutdated ? location.reload() : go(routeOf(location.hash)));
     addEventListener("hashchange", follow);
     return () => removeEventListener("hashchange", follow);
   }, []);
@@ -65,10 +69,7 @@ function App() {
   return html`
     <${Head} route=${route} session=${session} onAdd=${shared.onAdd} onLogout=${look} />
     <${Trouble} />
-    ${route.page === "wall" && html`<${Wall} ...${shared} />`}
-    ${route.page === "camera" && html`<${CameraPage} key=${route.name} name=${route.name} ...${shared} />`}
-    ${route.page === "events" && html`<${EventsPage} search=${route.search} />`}
-    ${route.page === "system" && html`<${SystemPage} ...${shared} />`}
+    <${PAGES[route.page]} key=${route.name} name=${route.name} search=${route.search} ...${shared} />
     ${form && html`<${CameraForm} camera=${form.camera} session=${session} onClose=${() => openForm(null)} />`}`;
 }
 
@@ -117,4 +118,5 @@ function Trouble() {
   return null;
 }
 
+PAGES[routeOf(location.hash).page].fetch().catch(() => {}); // while the session is asked for; a page that is shown says what failed
 render(html`<${App} />`, document.getElementById("app"));

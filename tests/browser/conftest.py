@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.support.live_site import BOXES, Site, real_site
-from tests.support.opened_pages import TIMEOUT_MS, Pages
+from tests.support.opened_pages import CALM, TIMEOUT_MS, Pages
 
 expect.set_options(timeout=TIMEOUT_MS)
 
@@ -25,9 +25,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 # Not of the session: while it runs, no other test of this thread can run asyncio.
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    program = shutil.which("chromium")
+    # The shell opens a page for 60 % less than the browser around it.
+    program = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     if program is None:
-        pytest.skip("chromium is not installed (./run test installs it on Debian)")
+        pytest.skip("chromium-headless-shell is not installed (./run test installs it on Debian)")
     if Path(program).is_relative_to("/snap"):
         pytest.skip("chromium is a snap here, which cannot be driven from outside")
     with sync_playwright() as playwright:
@@ -86,3 +87,26 @@ def site(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     del chromium  # nothing is started where there is no browser
     with real_site(tmp_path_factory.mktemp("site"), defaults=BOXES) as running:
         yield running
+
+
+@pytest.fixture(scope="package")
+def kept_pages(chromium: Browser, site: Site) -> Iterator[Pages]:
+    """The page of ``loaded``, and what it complains about."""
+    opened = Pages(chromium)
+    opened.open(f"{site.url}/{CALM}")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def loaded(kept_pages: Pages) -> Iterator[Page]:
+    """A page that is loaded already and shows no live image.
+
+    It was another test's: what is asked for once, as kinds of sources and stages, is known to it.
+    """
+    kept_pages.forget()  # what was said while no test looked, of a server that was restarted
+    [page] = kept_pages.shown
+    yield page
+    complaints = kept_pages.complaints()
+    kept_pages.keep()
+    assert complaints == []

@@ -83,6 +83,7 @@ def test_whose_address_is_counted(
     assert answer.status_code == (429 if counted_together else 401)
 
 
+@pytest.mark.slow
 def test_guesses_at_a_name_from_everywhere_are_slowed(tmp_path: Path, clock: Clock) -> None:
     access = make_access(tmp_path, clock, users=USERS)
     # By chance, one run in ten, two of these addresses would share a place.
@@ -118,6 +119,7 @@ def test_guesses_at_a_name_from_everywhere_are_slowed(tmp_path: Path, clock: Clo
     assert guess(9) == (429, 1)
 
 
+@pytest.mark.slow
 def test_names_that_nobody_has_are_slowed_alike_in_bounded_memory() -> None:
     slowed = Slowed()
     assert [slowed.begin("nobody", "", "192.0.2.1") for _ in range(11)] == [0] * 10 + [1]

@@ -13,15 +13,19 @@ from typing import Any
 
 import jsonschema
 import pytest
+from fastapi.testclient import TestClient
 
+from dashboard.app import make_app, make_services
 from mirante import Counts
 from mirante.clips import Clip
 from pipeline.config.clips import ClipsKept
 from pipeline.control.clip_place import store_of
+from pipeline.control.credentials import Credentials
 from pipeline.control.rpc import Requests
 from pipeline.control.trials import Trial, pack
 from tests.support import ROOT
 from tests.support.api_server import MASK, Bench
+from tests.support.guarded_app import HOST, make_access
 from tests.support.routes import CLIP
 
 DOCUMENT = "/api/v1/openapi.json"
@@ -30,9 +34,15 @@ SHELL = re.findall(r"^```sh\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 METHODS = {"get", "put", "post", "patch", "delete"}
 
 
-@pytest.fixture
-def document(bench: Bench) -> dict[str, Any]:
-    return dict(bench.http.get(DOCUMENT).raise_for_status().json())
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What is served to everybody: no test may change it."""
+    folder = tmp_path_factory.mktemp("document")
+    access = make_access(folder)
+    credentials = Credentials(folder / "credentials.json")
+    services = make_services("redis://127.0.0.1:1", access.settings, access, credentials)
+    with TestClient(make_app(services), base_url=HOST) as client:
+        return dict(client.get(DOCUMENT).raise_for_status().json())
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -61,6 +71,7 @@ def examples(node: Any) -> Iterator[tuple[dict[str, Any], object]]:
         yield from examples(value)
 
 
+@pytest.mark.slow
 def test_every_example_is_true_to_its_schema(document: dict[str, Any]) -> None:
     found = list(examples(document))
     for schema, value in found:

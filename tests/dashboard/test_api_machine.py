@@ -53,7 +53,9 @@ def test_models(bench: Bench) -> None:
     )
     [used] = found["in_use"]
     assert (used["worker"], used["runtime"]) == ("main", "onnxruntime")
-    assert used["build"] == {"state": "building", "words": "tactics", "share": 0.5}
+    build = {"state": "building", "words": "tactics", "share": 0.5, "since": None}
+    assert used["build"] == build
+    assert bench.http.get("/api/v1/cameras/gate").json()["builds"] == {"street": build}
     assert found["defaults"] == {"main": {"stages": [{"model": "street"}]}}
 
 

@@ -28,7 +28,7 @@ from pipeline.control.reports import reports
 from pipeline.worker.worker import Worker
 from plugins.outbox.outbox import Outbox
 from tests.support import ROOT
-from tests.support.api_server import Bench, curl, serving
+from tests.support.api_server import Bench, serving
 from tests.support.bridged import Refusing, carried, report, write
 from tests.support.outcome import Run
 from tests.support.ports import free_port
@@ -129,11 +129,11 @@ def test_a_viewer_looks(site: Site, mirante: Run) -> None:
 def look(url: str, mirante: Run) -> None:
     """All that a viewer does, the page's examples of redis-cli among it."""
     assert frames(url, kinds=("detections", "masks", "status"))
-    outcome = mirante("tail", "*", "--count", "1", "--since", "60", "--redis", url)
-    assert outcome.status == 0, outcome.err
+    for name in ("*", "gate"):  # a name is looked for among the cameras, a pattern is not
+        outcome = mirante("tail", name, "--count", "1", "--since", "60", "--redis", url)
+        assert outcome.status == 0, outcome.err
     client = RedisUrl(url).client()
-    page = (ROOT / "docs/subscribing.md").read_text()
-    examples = re.findall(r"^redis-cli (X.*)$", page, re.M)
+    examples = re.findall(r"^redis-cli (X.*)$", (ROOT / "docs/subscribing.md").read_text(), re.M)
     assert len(examples) >= 4
     for example in examples:
         plain = re.sub(r"\$\(.*\)", "-", example).replace("BLOCK 5000", "BLOCK 1")
@@ -224,7 +224,7 @@ def test_a_worker_may_all_that_its_own_page_does() -> None:
 def working(url: str) -> Iterator[None]:
     from pipeline.gst.camera import CameraRunner
 
-    camera = {"url": "test://?size=320x180&fps=10", "stages": [{"model": "test-boxes"}]}
+    camera = {"url": "test://?size=160x96&fps=5", "stages": [{"model": "test-boxes"}]}
     settings = Settings.model_validate({"redis": {"url": url}, "cameras": {"gate": camera}})
     with running(Worker(settings, url, CameraRunner)):
         yield
@@ -234,39 +234,39 @@ def use(bench: Bench) -> None:
     """All that the API and a page ask of Redis and of a worker."""
     api = partial(bench.http.request, timeout=60)
     bench.until(lambda: api("GET", "/api/v1/cameras/gate").is_success)
-    bench.until(lambda: bench.camera()["counts"])
+    bench.until(lambda: bench.camera()["counts"] and api("GET", "/api/v1/models").json()["zoo"])
     added = {"name": "yard", "url": "test://", "stages": []}
     assert api("POST", "/api/v1/cameras", json=added).is_success
-    for path in ("cameras/gate/history", "cameras/gate/timeline", "results/gate/latest", "models"):
-        assert api("GET", f"/api/v1/{path}").is_success
+    bench.until(lambda: api("GET", "/api/v1/results/gate/latest").is_success)  # after its counts
+    for path in ("history", "timeline"):
+        assert api("GET", f"/api/v1/cameras/gate/{path}").is_success
     assert api("GET", "/api/v1/system").json()["redis"]["words"] == ""
-    stream = f"{bench.address}/api/v1/results/gate/stream"
-    assert "id:" in curl(stream, "-H", "Last-Event-ID: 0-0", seconds=1)
+    stream = "/api/v1/results/gate/stream"
+    with bench.http.stream("GET", stream, headers={"Last-Event-ID": "0-0"}) as lines:
+        assert any(line.startswith("id:") for line in lines.iter_lines())
     with open_socket(f"{bench.address.replace('http', 'ws')}/api/v1/live") as page:
         page.send(json.dumps({"watch": ["gate"]}))
         while not isinstance(page.recv(timeout=30), bytes):
             pass
         page.send(json.dumps({"watch": []}))
-    trial = api("POST", "/api/v1/cameras/test", json={"url": "test://", "stages": []})
-    assert trial.json()["connected"], trial.text
+    unknown = {"url": "rtsp://${UNKNOWN}@192.0.2.1/"}  # for which the worker starts no process
+    assert "variable UNKNOWN" in api("POST", "/api/v1/cameras/test", json=unknown).text
     swap = api("POST", "/api/v1/models/swap", json={"model": "test-boxes", "to": "test-pose"})
     assert swap.is_success, swap.text
-    yard = "/api/v1/cameras/yard"
-    assert api("PATCH", yard, json={"fps": 5}).is_success
-    assert api("POST", f"{yard}/pause").is_success
-    assert api("POST", f"{yard}/resume").is_success
+    assert api("PATCH", (yard := "/api/v1/cameras/yard"), json={"fps": 5}).is_success
+    for what in ("pause", "resume"):
+        assert api("POST", f"{yard}/{what}").is_success
     assert api("DELETE", yard).is_success
 
 
 def command(mirante: Run, url: str) -> None:
-    """All that the command line asks of Redis and of a worker."""
+    """All that the command line asks of Redis; its trials ask as the API's do."""
     for words in (
         ("camera", "add", "lane", "test://"),
         ("camera", "edit", "lane", "--fps", "5"),
         ("camera", "list"),
         ("camera", "pause", "lane"),
         ("camera", "resume", "lane"),
-        ("camera", "test", "--camera", "gate"),
         ("camera", "remove", "lane"),
         ("tail", "*", "--count", "1"),
     ):

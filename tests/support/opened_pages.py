@@ -10,7 +10,16 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize
 
 TIMEOUT_MS = 45_000  # two noisy cores
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
+CALM = "#/events"  # of the dashboard: shows no live image
 _CLEAR = "try { localStorage.clear(); sessionStorage.clear(); } catch { /* a page of no origin */ }"
+
+# The dashboard as it is when it was just loaded, but for what it asks for once.
+_AS_LOADED = """async hash => {
+  location.hash = hash;
+  localStorage.clear();
+  const { draft } = await import("/static/form/form_draft.js");
+  draft.values = null;
+}"""
 
 
 class Pages:
@@ -40,6 +49,11 @@ class Pages:
         page.goto(url, wait_until="domcontentloaded")
         return page
 
+    @property
+    def shown(self) -> list[Page]:
+        """Pages that were opened and not left."""
+        return [page for _, page in self._used]
+
     def complaints(self) -> list[str]:
         """What was not allowed."""
         return [
@@ -61,13 +75,27 @@ class Pages:
             page.context.clear_cookies()
             self._idle[kind].append(page)
         self._used.clear()
+        self.forget()
+
+    def keep(self) -> None:
+        """Have all pages show no live image, for the next test, which finds them loaded."""
+        for _, page in self._used:
+            _unroute(page)
+            page.set_viewport_size(DESKTOP)
+            page.mouse.move(0, 0)
+            page.evaluate(_AS_LOADED, CALM)
+            if page.get_by_role("dialog").count():
+                page.reload(wait_until="domcontentloaded")
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget all complaints, and what was allowed."""
         self._complaints.clear()
         self.allowed.clear()
 
     def close(self) -> None:
         """Close all pages."""
-        used = [page for _, page in self._used]
-        for page in chain(used, *self._idle.values()):
+        for page in chain(self.shown, *self._idle.values()):
             _close(page)
         self._used.clear()
         self._idle.clear()

@@ -1,10 +1,11 @@
 // From an event to its clip: a button, and the player that it opens.
 import { cameraPath, get } from "../lib/api.js";
+import { lazy } from "../lib/lazy.js";
 import { html, useEffect, useState } from "../lib/preact.js";
 import { Button, Dialog, Notice } from "../lib/ui.js";
 import { nextId } from "./clip_words.js";
-import { Player } from "./player.js";
 
+const Player = lazy(() => import("./player.js").then(({ Player: Shown }) => Shown));
 const AGAIN_MS = 1000;
 
 /** A button that plays the clip of an event; nothing where it has none. */

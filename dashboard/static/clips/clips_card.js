@@ -1,12 +1,13 @@
 // The clips of a camera: listed, played, and one made of now.
 import { cameraPath, get } from "../lib/api.js";
+import { lazy } from "../lib/lazy.js";
 import { html, useCallback, useEffect, useState } from "../lib/preact.js";
 import { mayOperate } from "../lib/rights.js";
 import { Button, Icon, Notice, bytes, moment } from "../lib/ui.js";
 import { causeWords, lengthWords } from "./clip_words.js";
-import { Player } from "./player.js";
 import { Record } from "./record_clip.js";
 
+const Player = lazy(() => import("./player.js").then(({ Player: Shown }) => Shown));
 const PERIOD_MS = 5000, BUSY_MS = 1000;
 const PAGE = 50;
 

@@ -13,6 +13,8 @@ class Live {
     this.connected = false;
     this.redis = { connected: true, words: "", refused: "" };
     this.ended = false; // the session has ended
+    this.version = ""; // of the files that this page was loaded from
+    this.isOutdated = false; // the server has others
     this.offset = null; // ms that the server's clock is ahead of ours
     this.latencies = new Map(); // camera → the last ms from capture to screen
     this.newest = new Map(); // camera → number of the frame drawn last
@@ -97,6 +99,9 @@ class Live {
     } else if (header.type === "cameras") {
       this.cameras = header.cameras;
       this.tell();
+    } else if (header.type === "page") {
+      this.version ||= header.version;
+      this.isOutdated = this.version !== header.version;
     } else if (header.type === "redis") {
       this.redis = header;
     } else if (header.type === "pong") {
