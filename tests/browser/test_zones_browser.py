@@ -21,7 +21,7 @@ BLUNDERS = (ROOT / "tests/support/blunders.js").read_text()
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 WIDTH, HEIGHT = DRAWN_SIZE
 BLUE = 2  # of the synthetic camera's boxes: goes to and fro once in 4.5 s
-FPS = 25
+FPS = 10
 WALKED = {
     "url": f"test://?size={WIDTH}x{HEIGHT}&fps={FPS}",
     "stages": [{"model": "test-boxes"}, {"track": "bytetrack"}, {"zones": {}}],
@@ -48,6 +48,14 @@ def _nothing_drawn(site: Site, walked: str) -> Iterator[None]:
 def opened(pages: Pages, site: Site, camera: str, **options: Any) -> Page:
     pages.allowed.append("status of 429 .*/zones/preview")  # of a page before; it asks again
     page = pages.open(f"{site.url}/#/camera/{camera}", **options)
+    next_frame(page.locator("canvas.picture"))
+    return page
+
+
+def shown(page: Page, pages: Pages, camera: str) -> Page:
+    """The page that is loaded, at a camera."""
+    pages.allowed.append("status of 429 .*/zones/preview")
+    page.evaluate("name => { location.hash = `#/camera/${name}`; }", camera)
     next_frame(page.locator("canvas.picture"))
     return page
 
@@ -83,9 +91,9 @@ def entered(page: Page, zone: str) -> int:
 
 
 def test_a_zone_is_drawn_with_the_mouse_and_counts_who_walks_through(
-    pages: Pages, site: Site, walked: str
+    loaded: Page, kept_pages: Pages, site: Site, walked: str
 ) -> None:
-    page = opened(pages, site, walked)
+    page = shown(loaded, kept_pages, walked)
     page.get_by_role("button", name="Draw zones and lines").click()
     surface = page.locator(".surface")
     page.get_by_role("button", name="Add a zone").click()
@@ -127,6 +135,29 @@ def test_a_zone_is_drawn_with_the_mouse_and_counts_who_walks_through(
     assert page.locator("canvas.picture").get_attribute("data-epoch") == before
     assert page.evaluate(BLUNDERS) == []
     sees_the_events(page, walked, "door")
+
+
+def test_a_zone_is_drawn_while_the_camera_does_not_run(
+    loaded: Page, kept_pages: Pages, site: Site, walked: str
+) -> None:
+    """A camera stalls, or is called so, while somebody draws: no press is lost."""
+    page = shown(loaded, kept_pages, walked)
+    page.get_by_role("button", name="Draw zones and lines").click()
+    page.get_by_role("button", name="Add a zone").click()
+    surface = page.locator(".surface")
+    press(surface, DOOR[0])
+    camera = f"{site.url}/api/v1/cameras/{walked}"
+    httpx.post(f"{camera}/pause").raise_for_status()
+    try:
+        expect(page.locator(".camera-bar")).to_contain_text("Paused", ignore_case=True)
+        for corner in [*DOOR[1:], DOOR[0]]:
+            press(surface, corner)
+        expect(page.get_by_role("button", name=re.compile("^Corner . of zone-1"))).to_have_count(4)
+        expect(page.get_by_role("button", name="Save", exact=True)).to_be_enabled()
+        page.get_by_role("button", name="Cancel", exact=True).click()
+        expect(page.locator(".screen")).to_contain_text("Paused")
+    finally:
+        httpx.post(f"{camera}/resume").raise_for_status()
 
 
 def test_a_zone_is_proposed_where_objects_were(pages: Pages, site: Site, walked: str) -> None:
@@ -195,10 +226,10 @@ def test_a_zone_is_drawn_with_a_finger(pages: Pages, site: Site, walked: str) ->
 
 
 def test_zones_are_placed_and_moved_with_the_keyboard_and_wrong_ones_are_told(
-    pages: Pages, site: Site, walked: str
+    loaded: Page, kept_pages: Pages, site: Site, walked: str
 ) -> None:
-    pages.allowed.append("status of 422")
-    page = opened(pages, site, walked)
+    kept_pages.allowed.append("status of 422")
+    page = shown(loaded, kept_pages, walked)
     page.get_by_role("button", name="Draw zones and lines").press("Enter")
     page.get_by_role("button", name="Add a line").press("Enter")
     page.keyboard.press("Escape")
@@ -237,8 +268,8 @@ _AT_ONCE = """async () => {
 }"""
 
 
-def test_a_key_that_follows_at_once_is_heard(pages: Pages, site: Site, walked: str) -> None:
-    page = opened(pages, site, walked)
+def test_a_key_that_follows_at_once_is_heard(loaded: Page, kept_pages: Pages, walked: str) -> None:
+    page = shown(loaded, kept_pages, walked)
     page.get_by_role("button", name="Draw zones and lines").press("Enter")
     page.get_by_role("button", name="Add a line").wait_for()
     page.evaluate(_AT_ONCE)

@@ -66,9 +66,9 @@ def test_any_walk_counts_each_crossing_once(fps: int, seed: int) -> None:
 def test_trembling_on_a_line_is_one_crossing_at_most() -> None:
     rng = np.random.default_rng(7)
     made = counter(lines={"gate": GATE})
-    xs = [200, 260, *(320 + rng.normal(0, 3, 1000)), 380, 440]
+    xs = [200, 260, *(320 + rng.normal(0, 3, 400)), 380, 440]
     assert kinds(play(made, walk(xs, 25))) == ["line-crossed in"]
-    back = [440, 330, *(320 + rng.normal(0, 3, 1000)), 335, 440]
+    back = [440, 330, *(320 + rng.normal(0, 3, 400)), 335, 440]
     assert play(made, walk(back, 25, 100)) == []
 
 
