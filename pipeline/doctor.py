@@ -65,6 +65,13 @@ def _parts() -> Iterable[Part]:
     return parts.values()
 
 
+RTSP_SERVER = Need(
+    "typelib",
+    "GstRtspServer-1.0",
+    "the RTSP server of mirante demo and bench",
+    _APT + "gir1.2-gst-rtsp-server-1.0",
+    required=False,
+)
 NEEDS = (
     Need("library", "gi", "GStreamer from Python", _GI),
     Need("typelib", "Gst-1.0", "GStreamer from Python", _APT + "python3-gst-1.0"),
@@ -111,7 +118,6 @@ NEEDS = (
             ("tritonclient", "models on servers over gRPC", "remote"),
             ("httpcore", "models on servers over HTTP", "remote"),
             ("onnxslim", "building engines", "build"),
-            ("modelopt", "building engines of float16", "build"),
             ("tensorrt", "engines on NVIDIA GPUs", "tensorrt"),
             ("tensorrt_lean", "engines built for TensorRT's lean runtime", "tensorrt-lean"),
             ("tensorrt_rtx", "engines on NVIDIA RTX GPUs", "tensorrt-rtx"),
@@ -125,13 +131,7 @@ NEEDS = (
         "the private Redis, where redis.url names none; 6.2 or later",
         _APT + "redis-server",
     ),
-    Need(
-        "typelib",
-        "GstRtspServer-1.0",
-        "the RTSP server of mirante demo and bench",
-        _APT + "gir1.2-gst-rtsp-server-1.0",
-        required=False,
-    ),
+    RTSP_SERVER,
     Need("element", "openh264enc", "preparing clips for mirante demo", _BAD, required=False),
     Need("element", "multifilesrc", "the RTSP server of mirante demo", _GOOD, required=False),
     Need("element", "rtph264pay", "the RTSP server of mirante demo", _GOOD, required=False),
@@ -198,7 +198,6 @@ def needs_of(settings: Settings) -> list[Need]:
         names.update(part.element for part in kind_of(camera.url).parts)
     if settings.engine.runtime not in (None, AUTO):  # auto chooses from what is there
         names |= {"onnxslim", settings.engine.runtime.replace("-", "_")}
-        names |= {"modelopt"} if settings.engine.precision == "fp16" else set()
     if settings.telemetry.is_on:
         names.add(_OTLP)
     return [need for need in NEEDS if need.name in names]

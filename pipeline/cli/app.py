@@ -6,24 +6,11 @@ import os
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import typer
 
 from engines.console import is_fancy
-from pipeline.cli import (
-    bundle,
-    camera,
-    camera_trial,
-    configured,
-    demo,
-    doctor,
-    engines,
-    models,
-    once,
-    size,
-    tail,
-)
 from pipeline.cli.found import FoundGroup
 
 USAGE_STATUS = 2
@@ -32,18 +19,36 @@ INTERRUPTED_STATUS = 130
 LONGEST = 1500  # characters of an error
 
 
+class Commands(FoundGroup):
+    """The commands of this package, in help's order, then those of others."""
+
+    own: ClassVar[dict[str, str]] = {
+        "up": "pipeline.cli.configured:up",
+        "demo": "pipeline.cli.demo:demo",
+        "camera": "pipeline.cli.camera_trial:app",
+        "tail": "pipeline.cli.tail:tail",
+        "models": "pipeline.cli.models:app",
+        "engines": "pipeline.cli.engines:app",
+        "run-once": "pipeline.cli.once:run_once",
+        "size": "pipeline.cli.size:size",
+        "check": "pipeline.cli.configured:check",
+        "doctor": "pipeline.cli.doctor:doctor",
+        "bundle": "pipeline.cli.bundle:bundle",
+    }
+
+
 @cache
 def make_command(is_fancy: bool = False) -> Any:
-    """Return the command line as its parser has it, built once: that takes a tenth of a second."""
+    """Return the command line as its parser has it; each command is built once."""
     return typer.main.get_command(make_app(is_fancy))
 
 
 @cache
 def make_app(is_fancy: bool = False) -> typer.Typer:
-    """The command line. Nothing heavy is imported until a command runs."""
+    """The command line. A command is imported when it is called or listed."""
     app = typer.Typer(
         name="mirante",
-        cls=FoundGroup,
+        cls=Commands,
         help="Camera streams in, detections and masks out on Redis, in real time.",
         no_args_is_help=True,
         add_completion=False,
@@ -51,18 +56,6 @@ def make_app(is_fancy: bool = False) -> typer.Typer:
         rich_markup_mode="rich" if is_fancy else None,
     )
     app.callback()(_options)
-    app.command()(configured.up)
-    app.command()(demo.demo)
-    camera.app.command("test")(camera_trial.try_camera)
-    app.add_typer(camera.app, name="camera")
-    app.command()(tail.tail)
-    app.add_typer(models.app, name="models")
-    app.add_typer(engines.app, name="engines")
-    app.command("run-once")(once.run_once)
-    app.command()(size.size)
-    app.command()(configured.check)
-    app.command()(doctor.doctor)
-    app.command()(bundle.bundle)
     return app
 
 

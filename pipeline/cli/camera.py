@@ -43,6 +43,8 @@ WorkerOption = Annotated[
 ]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The camera's name.")]
 
+ANSWER_S = 2.0  # within which Redis answers; the registry's connect() would load much more
+
 
 def _read_fps(text: str) -> float | dict[str, float]:
     try:
@@ -301,12 +303,10 @@ def connected(option: str | None) -> Iterator[redis.Redis]:
     import redis
 
     from mirante.redis_url import RedisUrl, refuses
-    from pipeline.control.registry import connect
     from pipeline.control.worker_file import redis_address
 
-    address = redis_address(option)
-    url = RedisUrl(address)
-    with connect(address) as client:
+    url = RedisUrl(redis_address(option))
+    with url.shaped_client(ANSWER_S) as client:
         try:
             client.ping()
         except redis.RedisError as error:

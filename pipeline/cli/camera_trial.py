@@ -9,7 +9,7 @@ import typer
 
 from engines.commands import command
 from mirante.faults import advice_on
-from pipeline.cli.camera import RedisOption, connected
+from pipeline.cli.camera import RedisOption, app, connected
 from pipeline.cli.view_keys import ViewKeys
 from pipeline.config.source_kinds import forms
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NAME = "test"
 
 
+@app.command("test")
 @command
 def try_camera(
     image: ViewKeys,

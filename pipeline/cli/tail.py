@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -128,14 +128,15 @@ def offset_words(ego: EgoLane) -> str:
 def _announce(cameras: Iterable[str], redis_url: str | None) -> str:
     """Return the address of a Redis that answers; report unknown camera names."""
     from mirante.client.plan import is_pattern
-    from mirante.keys import key
+    from mirante.keys import CAMERAS, key
     from mirante.nearest import nearest
-    from pipeline.control.registry import Registry
     from pipeline.control.worker_file import redis_address
 
     address = redis_address(redis_url)
     with connected(address) as client:
-        known = list(Registry(client).cameras())
+        # Read as a viewer may; the registry's way would load all of the configuration.
+        found = cast("dict[bytes, bytes]", client.hgetall(CAMERAS))
+        known = [name.decode() for name in found]
         for name in cameras:
             if is_pattern(name) or name in known:
                 continue

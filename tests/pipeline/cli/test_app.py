@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +72,17 @@ def test_wrong_usage_is_status_2(arguments: list[str], mirante: Run) -> None:
     assert "Traceback" not in outcome.err
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("tial", "tail"), ("flet", "fleet"), ("modls", "models")]
+)
+def test_a_mistyped_command_is_told_the_one_that_is_meant(
+    typed: str, meant: str, mirante: Run
+) -> None:
+    outcome = mirante(typed, "list")
+    assert outcome.status == 2
+    assert outcome.err.rstrip().endswith(f"No such command '{typed}'. Did you mean '{meant}'?")
+
+
 @pytest.mark.parametrize(("command", "status"), [("up", 2), ("check", 1)])
 def test_bad_configuration(command: str, status: int, tmp_path: Path, mirante: Run) -> None:
     file = tmp_path / "bad.yaml"
@@ -114,22 +124,26 @@ def test_an_error_of_ours_is_one_line(mirante: Run, monkeypatch: pytest.MonkeyPa
     assert len(outcome.err.splitlines()) == 1
 
 
+def test_a_configuration_that_is_not_there(mirante: Run) -> None:
+    outcome = mirante("up", "/no/such/file")
+    assert (outcome.status, outcome.err) == (2, "/no/such/file: No such file or directory\n")
+
+
+REFUSED = ("bundle", "--split", "1")  # the refusal that loads least
+WORDS = 'mirante: --split: expected a size of 1M or more, such as 60M, got "1"\n'
+
+
 def test_console_script_is_installed() -> None:
     script = Path(sys.executable).with_name("mirante")
-    result = subprocess.run(
-        [script, "up", "/no/such/file"],
-        check=False,
-        capture_output=True,
-        text=True,
-        env=dict(os.environ),
-    )
-    assert (result.returncode, result.stderr) == (2, "/no/such/file: No such file or directory\n")
+    result = subprocess.run([script, *REFUSED], check=False, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (2, WORDS)
 
 
 @pytest.mark.parametrize("where", ["2>/dev/full", "2>&-"])
 def test_the_exit_status_is_the_same_where_nothing_can_be_said(where: str) -> None:
     script = Path(sys.executable).with_name("mirante")
-    result = subprocess.run(["sh", "-c", f"{script} up /no/such/file {where}"], check=False)
+    line = " ".join((str(script), *REFUSED, where))
+    result = subprocess.run(["sh", "-c", line], check=False)
     assert result.returncode == 2
 
 

@@ -195,7 +195,7 @@ def test_sizes_are_read() -> None:
 
 
 def test_what_has_no_wheel_is_known_and_what_fetches_more_is_refused() -> None:
-    assert {"tensorrt-rtx-cu13", "cppimport"} <= without_wheels().keys()
+    assert "tensorrt-rtx-cu13" in without_wheels()
     assert "numpy" not in without_wheels()
     assert needed(("mqtt",)) >= {"paho-mqtt", "onnxruntime"}
     check_extras(("dashboard", "tensorrt-rtx"))

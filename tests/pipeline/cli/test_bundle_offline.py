@@ -29,7 +29,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> BareMachine:
     folder = tmp_path_factory.mktemp("offline")
     bare = BareMachine(folder / "root", "bookworm", f"{own_mirror()}/debian")
     command = [sys.executable, "-c", "from pipeline.cli import main; main()", "bundle"]
-    command += ["--cuda", "13", "--extras", "dashboard,tensorrt-rtx", "--split", "60M"]
+    command += ["--cuda", "13", "--extras", "pipeline,tensorrt-rtx", "--split", "60M"]
     made = subprocess.run(
         [*command, "--to", str(folder / "bundle")],
         cwd=ROOT,
@@ -78,10 +78,29 @@ def test_our_elements_run_in_any_line_of_its_gstreamer(machine: BareMachine) -> 
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_engines_of_tensorrt_for_rtx_can_be_made_there(machine: BareMachine) -> None:
-    made = "import tensorrt_rtx as rtx; print(rtx.Builder(rtx.Logger(rtx.Logger.ERROR)))"
-    done = machine.run(f"{PLACE}/bin/python3", "-c", made, timeout_s=300)
-    assert "Builder object" in done.stdout, done.stderr
+def test_engines_of_float16_are_built_there_by_what_travelled(machine: BareMachine) -> None:
+    asked = ["face", "--runtime", "tensorrt-rtx", "--target", "sm89", "--precision", "fp16"]
+    command = [f"{PLACE}/bin/mirante", "engines", "build", *asked, "--batch", "1"]
+    done = machine.run(*command, timeout_s=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = machine.run(f"{PLACE}/bin/mirante", "engines", "list", timeout_s=300)
+    assert re.search(r"face.*tensorrt-rtx.*fp16", found.stdout), found.stdout + found.stderr
+
+
+def test_what_measures_a_gpu_lacks_nothing_but_that(machine: BareMachine) -> None:
+    command = [f"{PLACE}/bin/mirante", "bench", "gpu", "face", "--precision", "fp16"]
+    done = machine.run(*command, "--json", "gpu.json", timeout_s=600)
+    assert done.returncode == 1, done.stdout + done.stderr
+    told = json.loads((machine.home / "gpu.json").read_text())
+    whys = {each["part"]: each["why"] for each in told["parts"]}
+    no_gpu = whys["kernels"]
+    assert "no NVIDIA driver is here" in no_gpu
+    assert "no NVIDIA driver is here" in whys["decode"]
+    assert [whys[part] for part in ("engines", "speed", "batcher")] == [no_gpu] * 3
+    first, *others = whys["line"].split("; ")
+    assert first == no_gpu
+    assert others[0].startswith('decode: "nvidia"')  # which takes a driver, or PyNvVideoCodec
+    assert not any(word in whys["line"] for word in ("GStreamer is", "RTSP", "redis-server")), whys
 
 
 def test_the_licences_of_its_packages_are_there(machine: BareMachine) -> None:

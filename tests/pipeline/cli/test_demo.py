@@ -19,6 +19,7 @@ from pipeline.demo.scenes import DRAWN_ROAD, DRAWN_YARD, SCENES, demo_settings
 from pipeline.demo.tally import Tally
 
 
+@pytest.mark.slow
 def test_what_is_not_here_is_said_and_the_road_is_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

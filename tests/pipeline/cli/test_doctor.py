@@ -94,7 +94,7 @@ def test_an_engine_needs_what_builds_and_runs_it() -> None:
     assert own.isdisjoint({"auto", "onnxslim", "openvino"}), "it chooses from what is there"
     engine = "engine: {runtime: tensorrt-rtx, precision: fp16}"
     names = {need.name for need in needs_of(parse_settings(engine))}
-    assert names - own == {"onnxslim", "modelopt", "tensorrt_rtx"}
+    assert names - own == {"onnxslim", "tensorrt_rtx"}
 
 
 def test_probes_tell_what_is_there_from_what_is_not() -> None:
@@ -146,9 +146,9 @@ def test_check_refuses_a_device_that_is_not_here_and_hints_at_streams_read_twice
     file.write_text(text.replace("auto", "nvidia"))
     outcome = mirante("check", str(file))
     assert outcome.status == 1
-    assert outcome.err == (
+    assert outcome.err.startswith(
         'cameras.gate.decode: "nvidia" — expected "auto" or "software", as this machine has no '
-        "decoder of that device; hardware decoders here: none\n"
+        "decoder of that device; hardware decoders here: none; GStreamer has no nv…dec: "
     )
     lines = mirante("doctor").out.splitlines()
     assert "hardware decoders: none; video is decoded in software" in lines

@@ -25,11 +25,11 @@ from pipeline.cli.deep.local import local_findings
 from pipeline.cli.deep.look import look
 from pipeline.cli.deep.server import off_words
 from pipeline.cli.deep.workers import disk_finding
+from pipeline.control.build_report import BuildReport
 from pipeline.control.disks import own_disks
 from pipeline.control.outbox_report import OutboxReport
 from pipeline.control.registry import Registry, connect
 from pipeline.control.reports import (
-    BuildReport,
     CameraReport,
     DiskReport,
     MachineReport,
@@ -92,9 +92,9 @@ REPORT = WorkerReport(
 
 
 @pytest.fixture
-def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
+def client(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[redis.Redis]:
+    monkeypatch.setattr("pipeline.cli.deep.local.SHIPPED", "test-boxes")  # loads sooner
     with connect(redis_server.url) as client:
-        client.flushall()
         yield client
         client.config_set("maxmemory-policy", "noeviction")
         client.config_set("min-replicas-to-write", 0)

@@ -21,6 +21,7 @@ def pictures(tmp_path: Path) -> str:
     return str(tmp_path / "faces.npz")
 
 
+@pytest.mark.slow
 def test_a_decoder_in_the_current_folder_is_found(
     mirante: Run, home: Path, pictures: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -42,7 +43,10 @@ def test_a_decoder_in_the_current_folder_is_found(
     assert "iou of face 1;" in outcome.out
 
 
-def test_build_list_show_remove(mirante: Run, home: Path, pictures: str) -> None:
+@pytest.mark.slow
+def test_build_list_show_prove_measure_remove(
+    mirante: Run, pictures: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     command = ["engines", "build", "face", "--runtime", "onnxruntime", "--frames", pictures]
     first = mirante(*command)
     assert first.status == 0, first.err
@@ -68,12 +72,24 @@ def test_build_list_show_remove(mirante: Run, home: Path, pictures: str) -> None
     assert "input      160x160, as of the model" in shown
     assert parity in shown
 
+    assert mirante("engines", "prove", key).out.strip() in first.out
+    refused = mirante("engines", "floor", key)
+    assert refused.err.startswith(
+        "mirante: runtime: expected tensorrt, tensorrt-lean, tensorrt-rtx, got onnxruntime"
+    )
+    floor = Floor(5120.4, 1.25, 2.5, 8, 2, True, True, 640, 1.0)
+    monkeypatch.setattr("engines.runtimes.tensorrt.floor.measure_floor", lambda *given: floor)
+    header, row = mirante("engines", "floor", key).out.splitlines()
+    assert header.split()[:4] == ["images/s", "ms", "p99", "ms"]
+    assert row.split() == ["5120", "1.25", "2.50", "8", "2", "yes", "640"]
+
     assert mirante("engines", "prune").out == "0 removed\n"
     assert mirante("engines", "remove", key).out == f"{key}: removed\n"
     assert not manifest.parent.exists()
     assert mirante("engines", "show", key).status == 2
 
 
+@pytest.mark.slow
 def test_an_engine_for_a_gpu_elsewhere(mirante: Run, pictures: str) -> None:
     pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed")
     command = ["engines", "build", "face", "--runtime", "tensorrt-rtx", "--target", "sm89"]
@@ -93,25 +109,6 @@ def test_an_engine_for_a_gpu_elsewhere(mirante: Run, pictures: str) -> None:
     )
 
 
-def test_an_engine_that_was_proved_says_so(
-    mirante: Run, pictures: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    built = mirante(
-        "engines", "build", "face", "--runtime", "onnxruntime", "--frames", pictures
-    ).out
-    key = built.splitlines()[-1].split("/")[-2]
-    assert mirante("engines", "prove", key).out.strip() in built
-    refused = mirante("engines", "floor", key)
-    assert refused.err.startswith(
-        "mirante: runtime: expected tensorrt, tensorrt-lean, tensorrt-rtx, got onnxruntime"
-    )
-    floor = Floor(5120.4, 1.25, 2.5, 8, 2, True, True, 640, 1.0)
-    monkeypatch.setattr("engines.runtimes.tensorrt.floor.measure_floor", lambda *given: floor)
-    header, row = mirante("engines", "floor", key).out.splitlines()
-    assert header.split()[:4] == ["images/s", "ms", "p99", "ms"]
-    assert row.split() == ["5120", "1.25", "2.50", "8", "2", "yes", "640"]
-
-
 BAD = [
     (["--runtime", "tensorrrt"], 'runtime: no engines for "tensorrrt"; did you mean "tensorrt"?'),
     (["--runtime", "onnxruntime", "--precision", "int8"], "calibrate: missing, and required"),
@@ -128,6 +125,7 @@ def test_what_is_wrong_is_said(mirante: Run, options: list[str], words: str) -> 
     assert outcome.err.startswith(f"mirante: {words}")
 
 
+@pytest.mark.slow
 def test_which_runtime_is_fastest(
     mirante: Run, home: Path, pictures: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,20 +88,6 @@ def program(folder: Path, *arguments: str) -> tuple[list[str], dict[str, str]]:
     return [sys.executable, "-c", code, "run-once", *arguments], environment
 
 
-def debug(folder: Path, typed: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command, environment = program(folder, *arguments)
-    return subprocess.run(
-        command,
-        input=typed,
-        env=environment,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-
-
 def test_words_masks_and_a_picture(shown: Path, tmp_path: Path, mirante: Run) -> None:
     target = tmp_path / "found.png"
     models = ("--model", "test-boxes", "--model", "test-lane")
@@ -294,7 +280,10 @@ def test_breakpoints_in_a_decoder_and_in_a_stage(shown: Path, tmp_path: Path) ->
     write_stage(tmp_path, "breakpoint()")
     typed = "p sorted(shapes)\nc\n" * 2 + "p seen * 10\nc\n"
     stages = ("--model", "mine.yaml", "--stage", "counting:Count")
-    done = debug(tmp_path, typed, str(shown), *stages, "--debug")
+    command, env = program(tmp_path, str(shown), *stages, "--debug")
+    done = subprocess.run(
+        command, input=typed, env=env, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert len(re.findall(r"looking\.py\(\d+\)nothing\(\)", done.stdout)) == 2
     assert done.stdout.count("(Pdb) ['") == 2
@@ -304,10 +293,16 @@ def test_breakpoints_in_a_decoder_and_in_a_stage(shown: Path, tmp_path: Path) ->
     assert "seen 640.00 ms" in done.stdout
 
 
-def test_leaving_the_debugger_ends_the_command(shown: Path, tmp_path: Path) -> None:
-    write_stage(tmp_path, "breakpoint()")
-    done = debug(tmp_path, "q\n", str(shown), "--stage", "counting:Count")
-    assert (done.returncode, done.stderr) == (1, "")
+def test_leaving_the_debugger_ends_the_command(
+    shown: Path, tmp_path: Path, mirante: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_stage(tmp_path, "import pdb; pdb.Pdb().set_trace()", "leaving")  # not that of pytest
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("q\n"))
+    outcome = mirante("run-once", str(shown), "--stage", "leaving:Count")
+    assert (outcome.status, outcome.err) == (1, "")
+    assert "(Pdb) " in outcome.out
 
 
 def test_an_error_is_one_line_or_with_debug_a_traceback(

@@ -73,7 +73,11 @@ def test_a_machine_is_full_without_time_or_when_frames_are_lost(
         ([], "expected URL, or --config FILE with cameras"),
         (["test://", "--config", "x.yaml"], "expected URL, or --config FILE with cameras"),
         (["test://", "--camera", "gate"], "--camera: expected with --config"),
-        (["test://", "--seconds", "5"], "--seconds: expected 20 or more, got 5"),
+        pytest.param(
+            ["test://", "--seconds", "5"],
+            "--seconds: expected 20 or more, got 5",
+            marks=pytest.mark.slow,  # it is seen when all is loaded
+        ),
         (["test://", "--fps", "0"], "fps: 0.0 — expected a number greater than 0"),
         (["ftp://x"], 'url: "ftp://x"'),
     ],

@@ -110,20 +110,7 @@ def test_a_reader_that_leaves_is_no_error(filled: str) -> None:
     process.stderr.close()
 
 
-def test_ctrl_c_ends_it_in_silence(filled: str) -> None:
-    process = subprocess.Popen(
-        tail_command(filled), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout
-    for line in process.stdout:
-        if " #4 " in line:
-            break
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
-    assert (process.returncode, errors) == (130, "")
-
-
-def test_a_camera_that_nobody_knows_is_waited_for_and_its_changes_of_state_are_told(
+def test_a_camera_that_nobody_knows_is_waited_for_until_ctrl_c_ends_it_in_silence(
     redis_server: RedisServer,
 ) -> None:
     process = subprocess.Popen(
@@ -136,11 +123,15 @@ def test_a_camera_that_nobody_knows_is_waited_for_and_its_changes_of_state_are_t
     outbox.start()
     status = Status(camera="gate", state="stalled", reason="no frame for 3 s", ts=1e9, since=1e9)
     outbox.status(status)
-    outbox.close(10)
     assert printed(process).endswith("gate is stalled: no frame for 3 s\n")
-    process.terminate()
+    outbox.publish(result(0, 1))
+    outbox.close(10)
+    for line in process.stdout:
+        if " #0 " in line:
+            break
+    process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=20)
-    assert (process.returncode, errors) == (-signal.SIGTERM, "")
+    assert (process.returncode, errors) == (130, "")
 
 
 def test_words() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -42,10 +41,10 @@ def wait_for(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
 class Worker:
     """A worker in a process of its own, its log in a file."""
 
-    def __init__(self, folder: Path, config: str = CONFIG) -> None:
+    def __init__(self, folder: Path) -> None:
         self.log_file = folder / "log.jsonl"
         file = folder / "mirante.yaml"
-        file.write_text(config)
+        file.write_text(CONFIG)
         code = "from pipeline.cli import main; main()"
         with self.log_file.open("w") as log:
             self.process = subprocess.Popen(
@@ -102,7 +101,7 @@ def test_cameras_come_and_go_while_it_runs(worker: Worker, mirante: Run, tmp_pat
     assert mirante("camera", "remove", "gate").status == 0
     wait_for(lambda: '"camera gate: stopped' in worker.log)
     assert worker.log.count('"camera yard: connecting') == 1, "another camera was touched"
-    check_second_worker(worker, tmp_path / "second")
+    check_second_worker(worker, mirante, tmp_path / "second.yaml")
     assert worker.end(signal.SIGINT) == 0
     assert live_worker() is None
     assert "hunter2" not in worker.log
@@ -130,22 +129,13 @@ def check_metrics(worker: Worker) -> None:
     assert decoded == sum(counts.values()) > 0
 
 
-def check_second_worker(worker: Worker, folder: Path) -> None:
+def check_second_worker(worker: Worker, mirante: Run, config: Path) -> None:
     """Another of the name is refused."""
     address = live_worker()
     assert address
-    folder.mkdir()
-    second = Worker(folder, f"{CONFIG}redis: {{url: '{address}'}}\n")
-    assert second.process.wait(60) == 1
-    assert f'worker "main" runs already: process {worker.process.pid} on' in second.log
-    assert "Traceback" not in second.log
+    config.write_text(f"{CONFIG}redis: {{url: '{address}'}}\n")
+    second = mirante("up", str(config))
+    assert second.status == 1
+    assert f'worker "main" runs already: process {worker.process.pid} on' in second.err
+    assert "Traceback" not in second.err
     assert live_worker() == address, "commands no longer find the first worker"
-
-
-def test_the_private_redis_ends_with_a_worker_that_is_killed(worker: Worker) -> None:
-    children = Path(f"/proc/{worker.process.pid}/task")
-    pids = [int(p) for task in children.iterdir() for p in (task / "children").read_text().split()]
-    servers = [p for p in pids if "redis-server" in Path(f"/proc/{p}/comm").read_text()]
-    assert len(servers) == 1
-    os.kill(worker.process.pid, signal.SIGKILL)
-    wait_for(lambda: not Path(f"/proc/{servers[0]}/status").exists())
