@@ -190,9 +190,9 @@ def measure(bridge: str, kind: Kind, count: int) -> tuple[float, float]:
         tempfile.TemporaryDirectory() as folder,
         ExitStack() as ending,
     ):
+        made = BRIDGES[bridge](Place(server.url, Path(folder), ending), kind)  # or it is refused
         fill(RedisUrl(server.url), kind, count)
         stop = threading.Event()
-        made = BRIDGES[bridge](Place(server.url, Path(folder), ending), kind)
         lane = LANE if bridge == "webhook" else None
         carrier = Carrier(made, Reading(redis=server.url, since_s=1e10), stop, lane=lane)
         thread = threading.Thread(target=carrier.run)

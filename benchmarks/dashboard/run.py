@@ -100,7 +100,7 @@ def run_bench(plan: Plan) -> None:
             figures, ms = shown
             rows.append(("1, chromium", figures))
             late.append(("Redis → canvas, 1 page in chromium", *percentiles(ms), len(ms)))
-        for count in (1, plan.pages):
+        for count in sorted({1, plan.pages}):
             with bench.pages(count) as counted:
                 figures = bench.measured()
             rows.append((str(count), figures))
@@ -159,7 +159,7 @@ def child(module: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         finally:
             if process.stdin is not None and not process.stdin.closed:
                 process.stdin.close()
-            process.wait(20)
+            process.wait(60)  # beside other programs it may not even have begun
 
 
 def _print(rows: list[tuple[str, Figures]], late: list[tuple[str, float, float, int]]) -> None:

@@ -62,6 +62,34 @@ def kept_engines(job: Job, here: Here) -> Iterator[tuple[str, Engine]]:
     Raises:
         RuntimeError: there is none.
     """
+    for _, name, engine in _kept(job, here):
+        yield name, engine
+
+
+def chosen_engine(job: Job, here: Here) -> tuple[str, Engine]:
+    """Return the engine that callers and cameras run, with its name: the first of the model that
+    the job names; where it names none, of a detector, and without a detector of any model.
+
+    Raises:
+        RuntimeError: there is none; says which are here.
+    """
+    from engines.manifest import read
+
+    there = list(_kept(job, here))
+    if job.model:
+        for model, name, engine in there:
+            if model == job.model:
+                return name, engine
+        names = ", ".join(name for _, name, _ in there)
+        raise RuntimeError(f"no engine of {job.model} is here; of others: {names}")
+    for _, name, engine in there:
+        if any(part.kind.finds_boxes for part in read(engine.manifest).parts):
+            return name, engine
+    return there[0][1:]
+
+
+def _kept(job: Job, here: Here) -> Iterator[tuple[str, str, Engine]]:
+    """Yield model as the job has it, name and engine of each that was built."""
     found = False
     for request in requests_of(job):
         try:
@@ -70,7 +98,7 @@ def kept_engines(job: Job, here: Here) -> Iterator[tuple[str, Engine]]:
             continue  # why not is told where it is built
         if engine is not None:
             found = True
-            yield f"{engine.about['model']} {request.precision}", engine
+            yield request.model, f"{engine.about['model']} {request.precision}", engine
     if not found:
         raise RuntimeError("no engine is here: the part engines built none")
 

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.gpu.building import kept_engines
+from benchmarks.gpu.building import chosen_engine
 from benchmarks.gpu.figures import Figure
 from benchmarks.gpu.here import Here
 from benchmarks.gpu.job import Job
@@ -21,9 +21,9 @@ TURN_S = 3.0
 
 
 def measure(job: Job, here: Here) -> Iterator[Figure]:
-    """Time callers of the first engine, beside full batches by two callers."""
+    """Time callers of one engine, beside full batches by two callers."""
     turn_s = min(TURN_S, job.seconds / 12)
-    name, engine = next(kept_engines(job, here))
+    name, engine = chosen_engine(job, here)
     runtime, batch = str(engine.about["runtime"]), int(engine.about["batch"])
     session = here.open(runtime, engine.file)
     batcher = Batcher(session, batch, lanes=getattr(session, "lanes", 1))

@@ -10,6 +10,7 @@ from benchmarks.gpu.figures import Figure, mib_of_one_more
 from benchmarks.gpu.here import Here
 from benchmarks.gpu.job import Job
 from benchmarks.gpu.needs import words_of
+from benchmarks.gpu.nvdec_rate import decode_units
 
 FPS = 30
 CLIPS = {"H.264": "1080p30.h264", "H.265": "1080p30.h265"}
@@ -34,14 +35,35 @@ def by_gstreamer(
     """
     try:
         from pipeline.gst.decode_rate import decode_rate
-        from pipeline.gst.decoders import hardware_decoders
+        from pipeline.gst.decoders import hardware_decoders, may_stay
+        from plugins.device.decoder import NAME
     except (ImportError, ValueError) as error:  # ValueError: GStreamer's description is missing
         raise ImportError(f"GStreamer is missing ({error})") from error
     media = MEDIA[codec]
-    able = [each.name for each in hardware_decoders("nvidia") if media in each.media]
+    staying = [each.name for each in hardware_decoders("nvidia") if may_stay(each, media)]
+    able = [name for name in staying if name != NAME]  # that one is the other way
     if not able:
         raise RuntimeError(f"GStreamer has no decoder of {codec} of NVIDIA's here")
     return decode_rate(clip, media, able[0], streams, seconds, meanwhile)
+
+
+def by_pynvvideocodec(
+    clip: Path, codec: str, streams: int, seconds: float, meanwhile: Callable[[], None]
+) -> float:
+    """Return the frames a second of NVIDIA's package, each copied within the GPU's memory.
+
+    Raises:
+        ImportError: cuda-bindings or NVRTC are missing.
+        RuntimeError: the package is missing, or it or the GPU fails.
+        ValueError: the clip has no delimiters.
+    """
+    from plugins.device import nvdec
+    from plugins.device.gpu import gpu
+
+    library, here, units = nvdec.api(), gpu(), access_units(clip, codec)
+    return decode_units(
+        lambda: nvdec.NvDecoder(library, here, MEDIA[codec]), units, streams, seconds, meanwhile
+    )
 
 
 def access_units(clip: Path, codec: str) -> list[bytes]:
@@ -59,6 +81,7 @@ def access_units(clip: Path, codec: str) -> list[bytes]:
 
 WAYS: Mapping[str, Rate] = {
     "GStreamer's nvcodec": by_gstreamer,
+    "PyNvVideoCodec": by_pynvvideocodec,
 }
 
 

@@ -100,10 +100,8 @@ def rows_of(outcome: Outcome) -> list[tuple[str, ...]]:
 
 
 def watt_rows(outcomes: list[Outcome], why: str) -> list[tuple[str, ...]]:
-    """Return the table's rows of power: of each part, or why there are none."""
-    if not any(each.watts for each in outcomes):
-        return [("watts", "not run", "-", "-", why)]
-    return [
+    """Return the table's rows of power: of each part, and why there are none or no more."""
+    rows: list[tuple[str, ...]] = [
         (
             "watts",
             f"during {each.part}",
@@ -114,6 +112,10 @@ def watt_rows(outcomes: list[Outcome], why: str) -> list[tuple[str, ...]]:
         for each in outcomes
         if each.watts is not None
     ]
+    if why or not rows:
+        state = "failed" if rows else "not run"
+        rows.append(("watts", state, "-", "-", why or "NVML told nothing meanwhile"))
+    return rows
 
 
 def _cells(figure: Figure) -> tuple[str, str, str, str]:

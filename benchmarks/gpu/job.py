@@ -14,8 +14,10 @@ class Job:
     Attributes:
         seconds: after which the part is cut off; a part that may go on for ever ends by itself
             before.
-        models: zoo names or manifests; the first is that of the part ``line``.
+        models: zoo names or manifests.
         precisions: of their engines.
+        model: the one of these that the parts ``batcher`` and ``line`` run; empty for the first
+            that detects something.
         runtime: what builds and runs these; empty for what is here.
         clips: folder of ``1080p30.h264`` and ``1080p30.h265``; empty for those that ship.
         decode: of the cameras of the part ``line``, as in a configuration.
@@ -26,6 +28,7 @@ class Job:
     seconds: float
     models: tuple[str, ...]
     precisions: tuple[str, ...]
+    model: str = ""
     runtime: str = ""
     clips: str = ""
     decode: str = "nvidia"

@@ -78,6 +78,15 @@ def _gstreamer(job: Job, _here: Here) -> None:
         raise RuntimeError(why)
 
 
+def _sender(job: Job, here: Here) -> None:
+    from pipeline.doctor import RTSP_SERVER
+    from pipeline.gst.probe_elements import missing_typelibs
+
+    if not lacks("gstreamer", job, here) and missing_typelibs([RTSP_SERVER.name]):
+        what = f"{RTSP_SERVER.purpose} is missing ({RTSP_SERVER.name})"
+        raise RuntimeError(f"{what}: {RTSP_SERVER.command}")
+
+
 def _redis(_job: Job, _here: Here) -> None:
     if shutil.which("redis-server", path=os.environ.get("PATH")) is None:
         raise RuntimeError("redis-server is not installed: apt-get install redis-server")
@@ -89,5 +98,6 @@ CHECKS: Mapping[str, Callable[[Job, Here], None]] = {
     "nvrtc": _nvrtc,
     "runtime": _runtime,
     "gstreamer": _gstreamer,
+    "sender": _sender,
     "redis": _redis,
 }

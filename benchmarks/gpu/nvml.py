@@ -13,6 +13,7 @@ import pynvml
 from benchmarks.gpu.figures import Watts
 
 EVERY_S = 0.1
+OPEN_S, CLOSE_S = 20.0, 2.0  # waited for NVML: with a driver that hangs it may never answer
 
 
 class NvmlError(RuntimeError):
@@ -104,29 +105,21 @@ class Meter:
 
     def __init__(self, nvml: Callable[[], Nvml] = Nvml) -> None:
         self.why, self.gpu = "", ""
-        self._nvml: Nvml | None = None
+        self._open = nvml
         self._read: list[float] = []
         self._began_s = time.monotonic()
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watts")
-        try:
-            self._nvml = nvml()
-            self.gpu = self._nvml.describe()
-            self._read.append(self._nvml.watts())
-        except NvmlError as error:
-            self.why = str(error)
-            return
+        self._known, self._ended = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watts", daemon=True)
         self._thread.start()
+        if not self._known.wait(OPEN_S):
+            self.why = f"NVML has not answered for {OPEN_S:g} s"
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
-        if self._thread.ident is not None:
-            self._thread.join()
-        if self._nvml is not None:
-            self._nvml.close()
+        self._thread.join(CLOSE_S)
 
     def take(self) -> Watts | None:
         """Return the power since the last call of this; None where it cannot be read."""
@@ -137,10 +130,14 @@ class Meter:
         return Watts(mean=sum(read) / len(read), most=max(read), seconds=seconds)
 
     def _run(self) -> None:
-        assert self._nvml is not None
-        while not self._ended.wait(EVERY_S):
-            try:
-                self._read.append(self._nvml.watts())
-            except NvmlError as error:
-                self.why = str(error)
-                return
+        try:
+            with self._open() as nvml:
+                self.gpu = nvml.describe()
+                self._read.append(nvml.watts())
+                self._known.set()
+                while not self._ended.wait(EVERY_S):
+                    self._read.append(nvml.watts())
+        except NvmlError as error:
+            self.why = str(error)
+        finally:
+            self._known.set()

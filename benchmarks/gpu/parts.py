@@ -25,5 +25,7 @@ PARTS = {
     "engines": Part("benchmarks.gpu.building:measure", 150, ("gpu", "runtime")),
     "speed": Part("benchmarks.gpu.speed:measure", 60, ("gpu", "runtime")),
     "batcher": Part("benchmarks.gpu.callers:measure", 35, ("gpu", "runtime")),
-    "line": Part("benchmarks.gpu.streams:measure", 130, ("gpu", "runtime", "gstreamer", "redis")),
+    "line": Part(
+        "benchmarks.gpu.streams:measure", 130, ("gpu", "runtime", "gstreamer", "sender", "redis")
+    ),
 }

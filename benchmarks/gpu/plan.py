@@ -32,7 +32,7 @@ class Plan:
 
     models: Annotated[
         tuple[str, ...],
-        Argument(metavar="[MODEL]…", help="zoo names or manifests; cameras run the first"),
+        Argument(metavar="[MODEL]…", help="zoo names or manifests"),
         Texts(tuple),
     ] = MODELS
     parts: Annotated[
@@ -43,6 +43,9 @@ class Plan:
         Option("--precision", help="of fp32,fp16,int8, the most important first"),
         Text(precisions_in, "fp16,int8,fp32"),
     ] = ("fp16", "int8", "fp32")
+    model: Annotated[
+        str, Option(help="the one that batcher and line run; else the first detector")
+    ] = ""
     runtime: Annotated[
         str, Option(help="tensorrt or tensorrt-rtx; else tensorrt where it is here")
     ] = ""
@@ -61,11 +64,18 @@ class Plan:
     per_worker: Annotated[int, Option(min=1, help="cameras of one worker process")] = 16
     json: Annotated[Path | None, Option(help="write all figures there")] = None
 
+    def __post_init__(self) -> None:
+        """Refuse a model that is not among those that are built."""
+        if self.model and self.model not in self.models:
+            names = ", ".join(self.models)
+            raise ValueError(f'--model: expected one of {names}, got "{self.model}"')
+
     def job(self, seconds: float) -> Job:
         """Return the job of a part with that limit."""
         return Job(
             seconds=seconds,
             models=self.models,
+            model=self.model,
             precisions=self.precisions,
             runtime=self.runtime,
             clips="" if self.clips is None else str(self.clips.resolve()),

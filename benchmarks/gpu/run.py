@@ -31,7 +31,8 @@ def run_bench(plan: Plan) -> bool:
     with Meter() as meter:
         typer.echo(meter.gpu or f"no GPU: {meter.why}")
         parts = {name: PARTS[name] for name in plan.parts}
-        for outcome in run_parts(parts, plan.seconds, plan.job, meter):
+        left_s = plan.seconds - (time.monotonic() - began_s)
+        for outcome in run_parts(parts, left_s, plan.job, meter):
             typer.echo(_progress(outcome), err=True)
             outcomes.append(outcome)
             # Each time anew, so that a machine that is taken away leaves what was measured.

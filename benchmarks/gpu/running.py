@@ -63,16 +63,19 @@ def run_part(name: str, part: Part, job: Job) -> Outcome:
     """Run one part within its limit, and return what became of it."""
     module = [*DIE_WITH_PARENT, sys.executable, "-m", "benchmarks.gpu.child"]
     env = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", **os.environ}  # as NVML has them
-    with (
-        tempfile.TemporaryFile("w+", errors="replace") as stderr,
-        subprocess.Popen(
-            [*module, part.measure, ",".join(part.needs), job.text()],
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            env=env,
-            start_new_session=True,  # so that all that it starts can be ended with it
-        ) as process,
-    ):
+    with tempfile.TemporaryFile("w+", errors="replace") as stderr:
+        # No context of its own: that would wait for one that hangs in the driver, without a limit.
+        try:
+            process = subprocess.Popen(
+                [*module, part.measure, ",".join(part.needs), job.text()],
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                env=env,
+                start_new_session=True,  # so that all that it starts can be ended with it
+            )
+        except OSError as error:
+            why = f"its process cannot be begun: {error}"
+            return Outcome(part=name, state="not run", why=why, limit_s=job.seconds)
         try:
             figures, last = _listen(process, job.seconds)
         finally:
@@ -90,8 +93,9 @@ def _listen(process: subprocess.Popen[bytes], seconds: float) -> tuple[list[Figu
     pipe = process.stdout
 
     def read() -> None:
-        for line in pipe:
-            lines.put(line)
+        with pipe:
+            for line in pipe:
+                lines.put(line)
         lines.put(b"")
 
     reader = threading.Thread(target=read, name="figures", daemon=True)
@@ -117,18 +121,25 @@ def _end_of(
     if last is None:
         stderr.seek(0)
         wrote = " ".join(stderr.read()[-_SAID:].split())
-        code = process.returncode
-        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with status {code}"
-        return "failed", f"its process ended {how}: {wrote or 'it wrote nothing'}"
+        return "failed", f"its process {_how(process)}: {wrote or 'it wrote nothing'}"
     if last.done:
         return "whole", ""
     if last.why:
         return "failed", last.why
-    return "cut", f"at its limit of {seconds:.0f} s"
+    remains = f"; process {process.pid} {_how(process)}" if process.returncode is None else ""
+    return "cut", f"at its limit of {seconds:.0f} s{remains}"
+
+
+def _how(process: subprocess.Popen[bytes]) -> str:
+    """Return how a process ended."""
+    code = process.returncode
+    if code is None:
+        return "cannot be ended"
+    return f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a part's process and all of its session."""
+    """End a part's process and all of its session, as far as they let themselves be ended."""
     for how in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, how)

@@ -37,7 +37,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_tables_and_figures(tmp_path: Path, mirante: Run) -> None:
     file = tmp_path / "figures.json"
     arguments = ("--runtimes", "onnxruntime,nosuch", "--threads", "1", "--batch", "1,2")
-    outcome = mirante("bench", "engines", "face", *arguments, "--rounds", "1", "--json", str(file))
+    outcome = mirante(
+        "bench", "engines", "test-lane", *arguments, "--rounds", "1", "--json", str(file)
+    )
     assert outcome.status == 0, outcome.err
     found = json.loads(file.read_text())
     assert found["machine"] == outcome.out.splitlines()[0]
@@ -51,7 +53,7 @@ def test_tables_and_figures(tmp_path: Path, mirante: Run) -> None:
     assert "onnxruntime" in added
     assert [row["batch"] for row in found["batcher"]] == [2, 2]
     assert found["batcher"][0]["engine"].startswith("simulated, 4 ms + 0.5 ms an image")
-    assert found["batcher"][1]["engine"] == "face, onnxruntime fp32, 1 threads"
+    assert found["batcher"][1]["engine"] == "test-lane, onnxruntime fp32, 1 threads"
     assert "batcher of 2: one caller with pauses, then 4 callers" in outcome.out
 
 
@@ -66,7 +68,7 @@ def test_a_gpu_that_no_runtime_can_use(
     monkeypatch.setattr("benchmarks.models.peak.GPU_SIDE", 32)
     runtimes = "nosuch,engines.inspect.basic:open_cuda_session"
     arguments = ("--gpu", "--runtimes", runtimes, "--batch", "2", "--rounds", "1")
-    outcome = mirante("bench", "engines", "face", *arguments)
+    outcome = mirante("bench", "engines", "test-lane", *arguments)
     assert outcome.status == 0, outcome.err
     assert "; NVIDIA Toy (sm89), 1 MiB, driver 580.1" in outcome.out.splitlines()[0]
     assert 'no runtime "nosuch"' in outcome.out

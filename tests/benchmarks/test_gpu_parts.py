@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import shutil
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,7 +20,6 @@ from benchmarks.gpu.here import Here
 from benchmarks.gpu.job import Job
 from benchmarks.gpu.kernel_cases import Sizes
 from benchmarks.gpu.kernels import Effort
-from benchmarks.gpu.nvdec_rate import decode_units
 from benchmarks.gpu.nvml import Nvml
 from benchmarks.gpu.streams import Step, search
 from engines.cuda import launching
@@ -38,6 +36,7 @@ from tests.support.simulated_driver import SimulatedDriver
 from tests.support.simulated_engines import Machine
 from tests.support.simulated_nvml import SimulatedNvml
 
+pytestmark = pytest.mark.slow  # kernels are compiled, and an engine is built
 CODE = b"\x7fELF" + b" ".join(name.encode() for name in KERNELS)
 JOB = Job(seconds=0.0, models=("test-boxes",), precisions=("fp32",))
 SMALL = Effort(Sizes((64, 36), 32, (3, 8, 20), (160, 9)), copied=4096, times=2, rounds=2)
@@ -247,70 +246,6 @@ def test_streams_are_added_while_that_gains(gpu: Gpu) -> None:
     assert [each.note for each in found] == ["it is not installed"] * 2
 
 
-class Surface:
-    def __init__(self, counts: dict[str, int]) -> None:
-        self._counts = counts
-
-    def give_back(self) -> None:
-        self._counts["held"] -= 1
-
-
-class Decoder:
-    """Gives the frame before, as decoders do."""
-
-    def __init__(self, counts: dict[str, int], fails: bool) -> None:
-        self._counts, self._fails, self._seen = counts, fails, 0
-        counts["open"] += 1
-
-    def decode(self, address: int, size: int, pts: int) -> list[tuple[Surface, int]]:
-        if self._fails:
-            raise RuntimeError("no session is left")
-        self._seen += 1
-        if self._seen == 1:
-            return []
-        self._counts["held"] += 1
-        return [(Surface(self._counts), pts - 1)]
-
-    def close(self) -> None:
-        self._counts["open"] -= 1
-
-
-@pytest.mark.parametrize("fails", [False, True])
-def test_decoders_of_access_units_are_counted_and_closed(fails: bool) -> None:
-    counts, looked = {"open": 0, "held": 0}, []
-    lock = threading.Lock()
-
-    def open_decoder() -> Decoder:
-        with lock:
-            return Decoder(counts, fails)
-
-    if fails:
-        with pytest.raises(RuntimeError, match="no session is left"):
-            decode_units(open_decoder, [b"a", b"b"], 1, 0.0)
-    else:
-        rate = decode_units(
-            open_decoder, [b"a", b"b"], 1, 0.01, lambda: looked.append(counts["open"])
-        )
-        assert rate > 0
-        assert looked == [1]
-    assert counts == {"open": 0, "held": 0}
-
-
-@pytest.mark.parametrize("codec", decoding.CLIPS)
-def test_the_clips_that_ship_are_seconds_of_1080p30(codec: str) -> None:
-    clip = decoding.SHIPPED / decoding.CLIPS[codec]
-    units = decoding.access_units(clip, codec)
-    assert len(units) % decoding.FPS == 0
-    assert sum(map(len, units)) == clip.stat().st_size
-
-
-def test_a_clip_without_delimiters_is_refused(tmp_path: Path) -> None:
-    clip = tmp_path / "1080p30.h264"
-    clip.write_bytes(b"\0\0\0\1\x67")
-    with pytest.raises(ValueError, match=r"h264: expected H\.264 with a delimiter before each"):
-        decoding.access_units(clip, "H.264")
-
-
 @pytest.mark.parametrize(
     ("holds", "tried"), [(0, [1]), (5, [1, 2, 4, 8, 6, 5]), (64, [1, 2, 4, 8, 16, 32, 64])]
 )
@@ -328,36 +263,80 @@ def test_no_step_is_begun_that_would_not_end() -> None:
     assert [each.cameras for each in steps] == [1]
 
 
-def test_the_line_is_told_step_by_step(with_engine: OnTensorrt) -> None:
+@pytest.mark.parametrize("holds", [0, 3, 5])
+def test_a_search_that_begins_higher_finds_the_same(holds: int) -> None:
     def run(cameras: int) -> Step:
+        if cameras > 2 * holds + 1:
+            raise RuntimeError("no results of all cameras")
+        return Step(cameras, "", 20.0, 90.0 if cameras <= holds else 110.0, 1.0)
+
+    steps = list(search(run, 64, lambda: 100.0, 4))
+    assert steps[0].cameras == 4
+    assert max((each.cameras for each in steps if each.is_good), default=0) == holds
+
+
+def test_the_line_is_told_step_by_step(with_engine: OnTensorrt) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def run(cameras: int, codec: str) -> Step:
+        asked.append((codec, cameras))
         if cameras == 4:
             raise RuntimeError("no results of all cameras")
-        return Step(cameras, "", 20.0, 50.0 * cameras, 1.0, (500 + 40 * cameras) << 20)
+        ms = {"H.264": 50.0, "H.265": 40.0}[codec]
+        return Step(cameras, "", 20.0, ms * cameras, 1.0, (500 + 40 * cameras) << 20)
 
-    job = replace(with_engine.job, seconds=100.0)
+    job = replace(with_engine.job, seconds=100.0, decode="software")
     found = figures(partial(streams.measure, run=run), with_engine.here, job)
     assert [each.value for each in found[:3]] == [50.0, 100.0, 150.0]
-    whole, memory = found[-2:]
+    assert asked == [*(("H.264", n) for n in (1, 2, 4, 3)), *(("H.265", n) for n in (2, 4, 3))]
+    whole, first, *_, other, memory = found[3:]
+    assert whole.what == "streams of the whole line, H.264, colours fp32"
     assert (whole.value, whole.unit) == (2.0, "streams")
     assert "not 3: p95 150 ms, 100% of the frames read" in whole.note
+    assert (first.what, first.value) == ("2 cameras of 1080p30, H.265, colours fp32", 80.0)
+    assert (other.what, other.value) == ("streams of the whole line, H.265, colours fp32", 2.0)
     assert memory.value == pytest.approx(40)
-    (said,) = said_by(
-        partial(streams.measure, run=lambda _: (_ for _ in ()).throw(RuntimeError("no Redis"))),
-        (),
-        job,
-        with_engine.here,
-    )
-    assert said.why == "no Redis"
+
+
+def test_each_codec_of_the_line_says_why_it_is_not_measured(
+    with_engine: OnTensorrt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(cameras: int, codec: str) -> Step:
+        if codec == "H.264":
+            raise RuntimeError("no Redis")
+        return Step(cameras, "", 20.0, 50.0, 1.0)
+
+    job = replace(with_engine.job, seconds=100.0, decode="software", most=1)
+    first, _, other, memory = figures(partial(streams.measure, run=run), with_engine.here, job)
+    assert (first.value, first.note) == (None, "no Redis")
+    assert other.value == 1.0
+    assert memory.value is None
+    late = replace(job, seconds=0.0)
+    found = figures(partial(streams.measure, run=run), with_engine.here, late)
+    assert [(each.value, each.note) for each in found[:2]] == [(None, "no time was left")] * 2
+    monkeypatch.setattr(streams, "is_decoded", lambda codec, _decode: codec == "H.264")
+    found = figures(partial(streams.measure, run=run), with_engine.here, job)
+    assert [each.note for each in found[:2]] == ["no Redis", "no decoder of H.265 is here"]
+
+
+def test_codecs_are_those_of_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline.gst import decoders
+
+    assert [streams.is_decoded(codec, "software") for codec in streams.SHARES] == [True, True]
+    one = decoders.HardwareDecoder("nvh264dec", "nvidia", 0, ("video/x-h264",))
+    monkeypatch.setattr(decoders, "hardware_decoders", lambda device: [one][: device == "nvidia"])
+    assert [streams.is_decoded(codec, "nvidia") for codec in streams.SHARES] == [True, False]
 
 
 @pytest.mark.rtsp
 @pytest.mark.redis
-def test_a_step_of_the_whole_line_without_a_gpu(tmp_path: Path) -> None:
+@pytest.mark.parametrize("codec", ["H.264", pytest.param("H.265", marks=pytest.mark.full)])
+def test_a_step_of_the_whole_line_without_a_gpu(codec: str, tmp_path: Path) -> None:
     """Real cameras, workers and Redis; what is decoded in software, and the model on the CPU."""
     for name in ("test-boxes.yaml", "test-boxes.onnx"):
         shutil.copy(ZOO / name, tmp_path / name)
     job = replace(JOB, decode="software")
-    step = streams.run_step(1, str(tmp_path / "test-boxes.yaml"), job, Here(), 1.0)
+    step = streams.run_step(1, codec, str(tmp_path / "test-boxes.yaml"), job, Here(), 1.0)
     assert (step.cameras, step.why) == (1, "")
     assert step.read > 0
     assert 0 < step.p50_ms <= step.p95_ms

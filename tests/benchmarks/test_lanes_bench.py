@@ -42,6 +42,7 @@ def test_how_late_lines_are(late_s: float) -> None:
     assert delay_s(drive, seen) == pytest.approx(late_s, abs=0.011)
 
 
+@pytest.mark.slow
 def test_lines_that_are_said_of_an_unseen_road_are_near_the_truth() -> None:
     errors = driven(CONDITIONS["plain"], Plan(drives=2, seconds=1.0, seed=50))
     assert max(errors.px) <= 2

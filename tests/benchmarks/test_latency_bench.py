@@ -118,6 +118,8 @@ def test_a_variant_that_does_not_keep_up_is_named() -> None:
     assert "read 80% of the frames" in told
 
 
+@pytest.mark.slow
+@pytest.mark.rtsp
 def test_cameras_that_end_are_an_error(tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
     encode_pictures(busy_images(5, (320, 176)), 25, clip)
@@ -134,6 +136,7 @@ def test_every_other_round_goes_the_other_way_round() -> None:
     assert list(turns(["line", "loop"], 3)) == order
 
 
+@pytest.mark.redis
 def test_a_loop_tells_the_numbers_of_each_camera(tmp_path: Path) -> None:
     shape = (1, 64 + 16 + 4, 85)
     network = save(
@@ -172,6 +175,9 @@ def test_a_loop_tells_the_numbers_of_each_camera(tmp_path: Path) -> None:
     assert all(each.infer_ms > 0 for each in read)
 
 
+@pytest.mark.slow
+@pytest.mark.redis
+@pytest.mark.rtsp
 def test_a_camera_is_sent_and_its_results_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

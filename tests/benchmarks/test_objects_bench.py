@@ -83,6 +83,7 @@ def test_a_scene_is_the_same_again(scene: str) -> None:
         assert np.array_equal(one.result.detections.xyxy, other.result.detections.xyxy)
 
 
+@pytest.mark.slow
 def test_time_is_measured_with_so_many_objects() -> None:
     frames = frames_of(60)[:60]
     assert {len(frame.detections) for frame in frames} == {60}
@@ -109,6 +110,7 @@ def test_a_sequence_is_read_and_the_best_of_its_boxes_is_said(tmp_path: Path) ->
     assert rows == [(tmp_path.name, "0.500", "0.388 (0.0)", NOT_HERE)]
 
 
+@pytest.mark.slow
 def test_a_library_that_cannot_be_installed_is_said_to_be_not_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

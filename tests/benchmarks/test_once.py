@@ -116,11 +116,11 @@ def test_each_fault_that_is_offered_can_be_made() -> None:
 
 
 @pytest.mark.redis
-def test_redis_is_killed_while_twenty_objects_come_cross_and_go(mirante: Run) -> None:
-    crowd = ("--crossings", "20", "--rate", "4", "--seen", "6", "--every", "4", "--down", "1")
+def test_redis_is_killed_while_objects_come_cross_and_go(mirante: Run) -> None:
+    crowd = ("--crossings", "8", "--rate", "4", "--seen", "6", "--every", "2", "--down", "1")
     done = mirante("bench", "once", "--faults", "redis", *crowd)
     assert done.status == 0, done.err
     assert "redis: each event once, in order" in done.err.splitlines()
     [row] = [line.split() for line in done.out.splitlines() if line.startswith("redis")]
-    assert row[2:10] == ["20", "20", "20", "20", "0", "0", "0", "0"]
+    assert row[2:10] == ["8", "8", "8", "8", "0", "0", "0", "0"]
     assert int(row[1]) >= 1

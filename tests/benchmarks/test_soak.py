@@ -99,7 +99,9 @@ def test_a_site_runs_and_is_measured(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(run, "SETTLE_S", 1.0)
-    plan = Plan(faults=NAMES, cameras=1, minutes=0.2, warm_up=0.0, every=2.5, bound=1e9)
+    reconnects = FAULTS["reconnects"]
+    monkeypatch.setitem(FAULTS, "reconnects", type(reconnects)(3, reconnects.turns))
+    plan = Plan(faults=NAMES, cameras=1, minutes=0.11, warm_up=0.0, every=1.5, bound=1e9)
     run.run_bench(plan)
     said = capsys.readouterr().out
     rows = {line[:21].strip(): line[21:].split() for line in said.splitlines()}
