@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from training.recipes.assign import assign, generalised_overlap, overlap
 from training.recipes.checkpoint import TrainingError
 from training.recipes.detector import detection_loss, train_detector
 from training.recipes.export import ExportError, export, stored_weights, write_manifest
-from training.recipes.loop import Plan, schedule, train
+from training.recipes.loop import Plan, lean, schedule, train
 from training.recipes.start import begin
 from training.recipes.views import BoxViews, collate
 
@@ -117,8 +118,13 @@ def test_the_loss_falls_on_a_toy_set(tmp_path: Path) -> None:
     assert loss(trained) < 0.85 * before
 
 
-@pytest.mark.parametrize("rate", [0.0, 1e-2])
-def test_a_pretrained_backbone_learns_unless_its_rate_is_0(tmp_path: Path, rate: float) -> None:
+@pytest.mark.parametrize(("rate", "half"), [(0.0, False), (1e-2, True)])
+def test_a_pretrained_backbone_learns_unless_its_rate_is_0(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: float, half: bool
+) -> None:
+    """In full precision and in bfloat16, whatever the processor of the test has."""
+    numbers = (lambda: torch.autocast("cpu", torch.bfloat16)) if half else nullcontext
+    monkeypatch.setattr("training.recipes.loop.lean", lambda device: numbers())
     network = small()
     network.backbone.pretrained = True
     before = {name: value.clone() for name, value in network.state_dict().items()}
@@ -153,14 +159,14 @@ def test_an_export_that_differs_is_refused(tmp_path: Path, monkeypatch: pytest.M
         export(torch.nn.Conv2d(3, 4, 3), (64, 64), tmp_path / "toy.onnx")
 
 
-def six_steps(folder: Path) -> Yolo:
-    plan = Plan(views=24, batch=4, warmup=1, coarse=0.5, every=2, workers=0)
+def four_steps(folder: Path) -> Yolo:
+    plan = Plan(views=16, batch=4, warmup=1, coarse=0.5, every=2, workers=0)
     return train_detector(small(), LABELS, drawn(folder, 4), [], 64, plan, folder / "work", CPU)
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Yolo:
-    return six_steps(tmp_path_factory.mktemp("whole"))
+    return four_steps(tmp_path_factory.mktemp("whole"))
 
 
 @pytest.mark.parametrize("cut", ["power", "Ctrl-C"])
@@ -172,7 +178,7 @@ def test_going_on_from_a_checkpoint_ends_where_one_run_does(
     def cut_short(*arguments: Any) -> dict[str, Any]:
         nonlocal steps
         steps += 1
-        if steps == 4:
+        if steps == 3:
             if cut == "power":
                 raise MemoryError
             os.kill(os.getpid(), signal.SIGINT)
@@ -180,17 +186,22 @@ def test_going_on_from_a_checkpoint_ends_where_one_run_does(
 
     monkeypatch.setattr("training.recipes.detector.detection_loss", cut_short)
     with pytest.raises(MemoryError if cut == "power" else KeyboardInterrupt):
-        six_steps(tmp_path)
-    resumed = six_steps(tmp_path)
-    assert steps == 4 + {"power": 6 - 2, "Ctrl-C": 6 - 4}[cut]
+        four_steps(tmp_path)
+    resumed = four_steps(tmp_path)
+    assert steps == 3 + {"power": 4 - 2, "Ctrl-C": 4 - 3}[cut]
+    reached = resumed.state_dict()
     for name, value in whole.state_dict().items():
-        torch.testing.assert_close(resumed.state_dict()[name], value, msg=name)
+        torch.testing.assert_close(reached[name], value, msg=name)
 
 
 def test_a_checkpoint_about_something_else_is_refused(tmp_path: Path) -> None:
     pictures = drawn(tmp_path, 2)
     plan = Plan(views=4, batch=4, every=1, workers=0)
     train_detector(small(), LABELS, pictures, [], 64, plan, tmp_path / "work", CPU)
+    path = tmp_path / "work" / "last.pt"
+    state = torch.load(path, weights_only=True)
+    # It is refused before its weights are looked at, which take long to read each time.
+    torch.save({"about": state["about"], "step": state["step"]}, path)
 
     def said(**other: Any) -> str:
         asked: dict[str, Any] = {
@@ -223,6 +234,17 @@ def test_a_loss_that_is_not_finite_ends_it(tmp_path: Path) -> None:
             small(), views, collate, lambda net, _: {"x": next(net.parameters()).sum() * np.nan},
             plan, {}, tmp_path / "work", CPU,
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_bfloat16_is_used_by_a_processor_that_does_not_emulate_it(
+    monkeypatch: pytest.MonkeyPatch, has: bool
+) -> None:
+    monkeypatch.setattr("torch.cpu._is_avx512_supported", lambda: True)
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: has)
+    monkeypatch.setattr("torch.cpu._is_amx_tile_supported", lambda: False)
+    with lean(CPU):
+        assert torch.is_autocast_enabled("cpu") == has
 
 
 def test_the_learning_rate_goes_up_and_comes_down() -> None:

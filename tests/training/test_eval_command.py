@@ -24,6 +24,8 @@ from tests.support.drawn_folders import write_picture
 from tests.support.images import read_image
 from tests.support.outcome import Outcome, Run
 
+pytestmark = pytest.mark.slow
+
 WIDTH, HEIGHT = 640, 360
 NUMBERS = (0, 7, 41, 500)
 

@@ -46,7 +46,7 @@ QUICK: dict[str, Any] = {
 }
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def one_thread() -> None:
     torch.set_num_threads(1)  # so small a network gains nothing from more
 
@@ -158,9 +158,19 @@ def job_of(tmp_path: Path, **keys: Any) -> Job:
     )
 
 
-def test_a_users_own_folder_becomes_a_model_that_runs(tmp_path: Path) -> None:
-    asked = job(tmp_path, changes=Changes(views=400, **QUICK))
-    manifest = train_masks(asked, own_set(asked), RECIPE, Plan(views=1), threshold=0.5)
+def train_discs(asked: Job) -> Path:
+    return train_masks(asked, own_set(asked), RECIPE, Plan(views=1), threshold=0.5)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, Path]:
+    """A training on a user's own folder, and the manifest of its model."""
+    asked = job(tmp_path_factory.mktemp("trained"), changes=Changes(views=200, **QUICK))
+    return asked, train_discs(asked)
+
+
+def test_a_users_own_folder_becomes_a_model_that_runs(trained: tuple[Job, Path]) -> None:
+    _, manifest = trained
     model = engines.load(str(manifest))
     assert model.labels == ("disc",)
     rgb = np.full((60, 80, 3), 120, np.uint8)
@@ -170,7 +180,13 @@ def test_a_users_own_folder_becomes_a_model_that_runs(tmp_path: Path) -> None:
     assert 0.5 < found.sum() / (np.pi * 13**2) < 2
 
 
-def test_the_road_recipe_takes_a_users_own_folder(tmp_path: Path) -> None:
+def test_the_road_recipe_takes_a_users_own_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In bfloat16, whatever the processor of the test has."""
+    monkeypatch.setattr(
+        "training.recipes.loop.lean", lambda device: torch.autocast(device.type, torch.bfloat16)
+    )
     manifest = train_road(job(tmp_path, size_px=64))
     read = engines.manifest.read(manifest)
     assert read.labels == ("disc",)
@@ -207,13 +223,12 @@ def test_a_width_that_the_network_cannot_see_is_refused(tmp_path: Path) -> None:
         train_road(job(tmp_path, size_px=100))
 
 
-def test_a_changed_picture_is_another_training(tmp_path: Path) -> None:
-    asked = job(tmp_path)
-    train_road(asked)
-    path = min((tmp_path / "data").glob("p??.png"))
+def test_a_changed_picture_is_another_training(trained: tuple[Job, Path]) -> None:
+    asked, _ = trained
+    path = min(asked.data.glob("p??.png"))
     cv2.imwrite(str(path), 255 - read_image(path))
     with pytest.raises(TrainingError, match="pictures: "):
-        train_road(asked)
+        train_discs(asked)
 
 
 def test_another_width_keeps_the_aspect() -> None:

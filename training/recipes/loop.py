@@ -178,6 +178,9 @@ def lean(device: torch.device) -> contextlib.AbstractContextManager[Any]:
     """Half-precision arithmetic where the hardware has it (bfloat16), full elsewhere."""
     if device.type == "cuda":
         ready = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif torch.cpu._is_avx512_supported():
+        # oneDNN emulates it on processors with AVX-512 that lack it, slower than in full precision.
+        ready = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     else:
         onednn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         ready = onednn and torch.ops.mkldnn._is_mkldnn_bf16_supported()
