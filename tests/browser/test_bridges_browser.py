@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.support import ROOT
 from tests.support.hooked import hooked
 from tests.support.live_site import Site
-from tests.support.opened_pages import Pages
 from tests.support.receiver import Reply, receiving
 
 BLUNDERS = (ROOT / "tests/support/blunders.js").read_text()
 
 
-def test_a_webhook_is_tested_and_its_answer_shown(pages: Pages, site: Site, tmp_path: Path) -> None:
+def test_a_webhook_is_tested_and_its_answer_shown(loaded: Page, site: Site, tmp_path: Path) -> None:
     with (
         receiving() as receiver,
         hooked(site.redis.url, tmp_path, shop={"url": receiver.url, "cameras": ["none-such"]}),
     ):
-        page = pages.open(f"{site.url}/#/system")
+        page = loaded
+        page.evaluate("location.hash = '#/system'")
         row = page.locator(".bridges tr", has_text="webhook-shop")
         expect(row).to_contain_text(receiver.url)
         receiver.replies.append(Reply(403, body=b"who <b>are</b> you?"))

@@ -90,8 +90,9 @@ def number_of(video: Locator) -> int:
     return int(number)
 
 
-def is_framed(page: Page, canvas: Locator, number: int) -> bool:
-    """Whether boxes and mask of a frame are what is drawn, and little else."""
+def is_framed(page: Page, canvas: Locator, video: Locator) -> bool:
+    """Whether boxes and mask of the video's image are what is drawn, and little else."""
+    number = number_of(video)
     shot = shoot(canvas)
     left, top, across, down = shot.placed(*SIZE)
     scale = np.array([across / SIZE[0], down / SIZE[1]] * 2)
@@ -121,18 +122,16 @@ def test_boxes_lie_on_the_objects_of_the_very_image(pages: Pages, site: Site, cl
     assert page.evaluate(BLUNDERS) == []
     told = httpx.get(str(video.evaluate("v => v.src")).replace(".mp4", ".json")).json()
     seconds = video.evaluate("v => v.duration")
-    # Of the camera's clock each image is 0.1 s from the next; those of arrival may come together.
+    # Of the camera's clock each image is 0.1 s from the next. Those of arrival come in one burst:
+    # of these, and of one just behind them, the browser may show another than that of the moment.
     found = [one["detections"] for one in told["frames"]]
     places = [one["ts"] - told["began"] for one in found if one["ts_source"] == "rtcp"]
-    analysed = [place for place in places if 0.1 < place < seconds - 0.2]
-    numbers = set()
+    analysed = [place for place in places if places[0] + 0.25 < place < seconds - 0.2]
     for place in analysed[:: len(analysed) // 3 + 1]:
         video.evaluate("(v, at) => { v.currentTime = at; }", place + 0.008)
         until(lambda: not video.evaluate("v => v.seeking"))
-        number = number_of(video)
-        numbers.add(number)
-        until(partial(is_framed, page, canvas, number), what=f"for the boxes of frame {number}")
-    assert numbers
+        until(partial(is_framed, page, canvas, video), what=f"for the boxes at {place:.3f} s")
+    assert analysed
     player.get_by_label("Place in the clip").fill("0.4")
     assert video.evaluate("v => v.currentTime") == pytest.approx(0.4)
     player.get_by_role("button", name="Boxes").click()
@@ -145,14 +144,6 @@ def test_boxes_lie_on_the_objects_of_the_very_image(pages: Pages, site: Site, cl
     player.get_by_role("button", name="Delete").click()
     expect(player).to_have_count(0)
     expect(page.locator(".clip-row")).to_have_count(0)
-
-
-def test_a_clip_is_recorded_and_played_on_a_phone(pages: Pages, site: Site, clipped: str) -> None:
-    page = opened(pages, site, **PHONE)
-    recorded(page).tap()
-    video = page.locator("dialog video")
-    until(lambda: video.evaluate("v => v.currentTime") > 0, what="for the video to play")
-    assert page.evaluate(BLUNDERS) == []
 
 
 REFUSED = {
@@ -184,16 +175,20 @@ def test_why_no_clip_is_made_is_said_and_how_far_one_is(
     assert 0 <= float(page.get_by_role("progressbar").get_attribute("value") or 1) < 0.5
 
 
-def test_the_card_of_an_event_plays_its_clip(pages: Pages, site: Site, clipped: str) -> None:
-    page = opened(pages, site)
+def test_the_card_of_an_event_plays_its_clip_on_a_phone(
+    pages: Pages, site: Site, clipped: str
+) -> None:
+    page = opened(pages, site, **PHONE)
+    assert page.evaluate(BLUNDERS) == []
     rules = f"{site.url}/api/v1/cameras/{clipped}/zones"
     httpx.put(rules, json={"zones": {"court": EVERYWHERE}}).raise_for_status()
     page.evaluate("location.hash = '#/events?camera=clipped'")
     card = page.locator(".event", has_text="entered court").first
-    card.get_by_role("button", name="Play the clip").click()
+    card.get_by_role("button", name="Play the clip").tap()
     player = page.get_by_role("dialog")  # says that it waits until the clip is whole
     video = player.locator("video")
     until(lambda: video.count() and video.evaluate("v => v.currentTime") > 0, what="for the clip")
+    assert page.evaluate(BLUNDERS) == []
     assert "entered court" in str(player.get_attribute("aria-label"))
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)

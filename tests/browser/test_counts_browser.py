@@ -10,15 +10,17 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from mirante.counts import Series, digits_of
 from tests.support import ROOT
 from tests.support.live_site import Site
-from tests.support.opened_pages import Pages
 
 BLUNDERS = (ROOT / "tests/support/blunders.js").read_text()
-SIZES = {"desktop": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
+SIZES: dict[str, ViewportSize] = {
+    "desktop": {"width": 1440, "height": 900},
+    "phone": {"width": 390, "height": 844},
+}
 HOUR_S = 3600
 COUNTED = {
     Series("in", "gate", "person"): [3, 0, 70],
@@ -58,9 +60,11 @@ def heights(page: Page, label: str, side: str) -> list[float]:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_columns_numbers_and_table_say_what_was_counted(
-    pages: Pages, counted: Site, size: str
+    loaded: Page, counted: Site, size: str
 ) -> None:
-    page = pages.open(f"{counted.url}/#/camera/drawn", viewport=SIZES[size])
+    page = loaded
+    page.set_viewport_size(SIZES[size])
+    page.evaluate("location.hash = '#/camera/drawn'")
     card = page.locator(".counts")
     expect(card.get_by_label("What", exact=True)).to_have_value("line/gate")
     chart = card.get_by_role("img", name=re.compile("Line gate, last 24 hours, per hour"))
@@ -85,8 +89,9 @@ def test_columns_numbers_and_table_say_what_was_counted(
     assert page.evaluate(BLUNDERS) == []
 
 
-def test_zones_spans_and_the_file(pages: Pages, counted: Site) -> None:
-    page = pages.open(f"{counted.url}/#/camera/drawn")
+def test_zones_spans_and_the_file(loaded: Page, counted: Site) -> None:
+    page = loaded
+    page.evaluate("location.hash = '#/camera/drawn'")
     card = page.locator(".counts")
     card.get_by_label("What", exact=True).select_option("zone/door")
     legend = card.locator(".count-legend")

@@ -135,9 +135,9 @@ def test_all_heads_of_a_network_are_drawn(page: Page) -> None:
         expect(page.get_by_role("button", name=label, exact=True).first).to_be_visible()
 
 
-def test_vectors_are_shown_and_received(pages: Pages, families: Site) -> None:
-    page = pages.open(f"{families.url}/#/camera/vectors")
-    message = page.get_by_label("The message as JSON")
+def test_vectors_are_shown_and_received(loaded: Page, families: Site) -> None:
+    loaded.evaluate("location.hash = '#/camera/vectors'")
+    message = loaded.get_by_label("The message as JSON")
     expect(message).to_contain_text('"embeddings"')
     expect(message).to_contain_text('"model": "own-test-embedding"')
     expect(message).to_contain_text('"size": 48')
@@ -150,8 +150,8 @@ def test_vectors_are_shown_and_received(pages: Pages, families: Site) -> None:
     assert not frame.detections.of("blue").embeddings_of(0)
 
 
-def test_the_form_says_what_each_head_finds_and_offers_vectors(pages: Pages, site: Site) -> None:
-    page = pages.open(f"{site.url}/#/events")
+def test_the_form_says_what_each_head_finds_and_offers_vectors(loaded: Page, site: Site) -> None:
+    page = loaded
     page.get_by_role("banner").get_by_role("button", name="Add a camera").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Address").fill(URL)

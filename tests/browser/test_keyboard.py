@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.support import ROOT
 from tests.support.canvas_pixels import next_frame, wait_in_page
@@ -19,7 +19,10 @@ ROUTES = {
     "system": ("#/system", "main h2"),
     "events": ("#/events", "main .empty, main .event"),
 }
-SIZES = {"desktop": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
+SIZES: dict[str, ViewportSize] = {
+    "desktop": {"width": 1440, "height": 900},
+    "phone": {"width": 390, "height": 844},
+}
 
 BLUNDERS = (ROOT / "tests/support/blunders.js").read_text()
 FOCUSED = (ROOT / "tests/support/focused.js").read_text()
@@ -67,8 +70,9 @@ def test_the_form_is_filled_and_left_by_keyboard(pages: Pages, site: Site) -> No
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_pages_and_the_form_have_no_blunders(pages: Pages, site: Site, size: str) -> None:
-    page = pages.open(site.url, viewport=SIZES[size])
+def test_pages_and_the_form_have_no_blunders(loaded: Page, size: str) -> None:
+    page = loaded
+    page.set_viewport_size(SIZES[size])
     for there, element in ROUTES.values():
         page.evaluate("route => { location.hash = route; }", there)
         page.locator(element).first.wait_for()
@@ -76,6 +80,8 @@ def test_pages_and_the_form_have_no_blunders(pages: Pages, site: Site, size: str
     page.get_by_role("banner").get_by_role("button", name="Add a camera").click()
     expect(page.get_by_role("dialog").get_by_label("Address")).to_be_visible()
     assert page.evaluate(BLUNDERS) == []
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
 
 
 def test_blunders_are_found(pages: Pages, site: Site) -> None:

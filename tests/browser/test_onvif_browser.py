@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import httpx
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.support.live_site import Site
 from tests.support.onvif_events import EventCamera
@@ -12,12 +12,15 @@ from tests.support.opened_pages import Pages
 MOTION = "tns1:RuleEngine/CellMotionDetector/Motion"
 
 
-def test_a_camera_is_listened_to_and_the_page_says_how(pages: Pages, site: Site) -> None:
-    pages.allowed.append("409")
+def test_a_camera_is_listened_to_and_the_page_says_how(
+    loaded: Page, kept_pages: Pages, site: Site
+) -> None:
+    kept_pages.allowed.append("409")
     api = f"{site.url}/api/v1/cameras"
     keys = {"name": "heard", "url": "test://?size=320x180&fps=1"}
     httpx.post(api, json=keys).raise_for_status()
-    page = pages.open(f"{site.url}/#/camera/heard")
+    page = loaded
+    page.evaluate("location.hash = '#/camera/heard'")
     with EventCamera(login=("onvif", "kn0ck")) as camera:
         page.get_by_role("button", name="Edit heard").click()
         dialog = page.get_by_role("dialog")

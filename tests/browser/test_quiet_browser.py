@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from playwright.sync_api import Page
+
 from mirante.reasons import Reason
-from tests.support.live_site import Site
-from tests.support.opened_pages import Pages
 
 _ACCOUNT = """async counts => {
   const { html, render } = await import("/static/lib/preact.js");
@@ -28,12 +28,10 @@ _TITLES = """async counts => {
 }"""
 
 
-def test_the_share_that_was_quiet(pages: Pages, site: Site) -> None:
-    page = pages.open(site.url)
-
+def test_the_share_that_was_quiet(loaded: Page) -> None:
     def account(**more: Any) -> str:
         counts = {"decoded": 2010, "published": 2000, "dropped": {"rate": 10}, "failed": 0}
-        return str(page.evaluate(_ACCOUNT, {**counts, "damaged": 0, **more}))
+        return str(loaded.evaluate(_ACCOUNT, {**counts, "damaged": 0, **more}))
 
     assert "(1,860 quiet, 93 %)" in account(skipped={"still": 1860})
     assert "(500 expected, 25 %)" in account(skipped={"tracked": 500})
@@ -42,9 +40,9 @@ def test_the_share_that_was_quiet(pages: Pages, site: Site) -> None:
         assert "quiet" not in said
 
 
-def test_reasons_are_those_of_the_table(pages: Pages, site: Site) -> None:
+def test_reasons_are_those_of_the_table(loaded: Page) -> None:
     counts = {"decoded": 9, "published": 7, "dropped": {"queue": 2}, "failed": 0, "damaged": 0}
-    titles = pages.open(site.url).evaluate(_TITLES, counts | {"skipped": {"still": 5}})
+    titles = loaded.evaluate(_TITLES, counts | {"skipped": {"still": 5}})
     assert titles == [Reason.QUEUE.words, Reason.STILL.words]
 
 
@@ -62,9 +60,8 @@ _RATES = """async spec => {
 }"""
 
 
-def test_the_form_has_a_rate_for_quiet_times(pages: Pages, site: Site) -> None:
-    page = pages.open(site.url)
-    assert page.evaluate(_RATES, {"fps": {"quiet": 1, "busy": 10}}) == {
+def test_the_form_has_a_rate_for_quiet_times(scripts: Page) -> None:
+    assert scripts.evaluate(_RATES, {"fps": {"quiet": 1, "busy": 10}}) == {
         "shown": ["1", "10"],
         "same": {},
         "quiet": {"fps": {"quiet": 0.5, "busy": 10}},
@@ -72,9 +69,9 @@ def test_the_form_has_a_rate_for_quiet_times(pages: Pages, site: Site) -> None:
         "none": {"fps": None},
         "refused": {"quietFps": ["0 — expected"], "fps": ["0 — expected"]},
     }
-    number = page.evaluate(_RATES, {"fps": 10})
+    number = scripts.evaluate(_RATES, {"fps": 10})
     assert (number["shown"], number["quiet"]) == (["", "10"], {"fps": {"quiet": 0.5, "busy": 10}})
-    unlimited = page.evaluate(_RATES, {"fps": {"quiet": 1}})
+    unlimited = scripts.evaluate(_RATES, {"fps": {"quiet": 1}})
     assert (unlimited["shown"], unlimited["same"]) == (["1", ""], {})
 
 
@@ -84,8 +81,7 @@ _COST = """async camera => {
 }"""
 
 
-def test_how_a_camera_sleeps_and_what_it_costs(pages: Pages, site: Site) -> None:
-    page = pages.open(site.url)
+def test_how_a_camera_sleeps_and_what_it_costs(scripts: Page) -> None:
     sleep: dict[str, Any] = {
         "asleep": True,
         "asleep_s": 5400.0,
@@ -97,7 +93,7 @@ def test_how_a_camera_sleeps_and_what_it_costs(pages: Pages, site: Site) -> None
     running = {"paused": False, "state": "running", "cpu_percent": 1.94}
 
     def told(**more: Any) -> Any:
-        return page.evaluate(_COST, {**running, **more})
+        return scripts.evaluate(_COST, {**running, **more})
 
     assert told(sleep=None, cpu_percent=None) == ["", ""]
     assert told(sleep=None, cpu_percent=23.4) == ["", "Takes 23 % of a core."]

@@ -6,8 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Page, Route, expect
 
-from tests.support.live_site import Site
-from tests.support.opened_pages import Pages
+from tests.support.system_page import open_system
 
 ROOM = {"cameras": 2, "camera_percent": 21.4, "free_percent": 139.0, "more": 6}
 NONE = {"cameras": 0, "camera_percent": None, "free_percent": 158.2, "more": None}
@@ -35,42 +34,30 @@ TRIAL = {
 
 def with_room(page: Page, room: dict[str, Any] | None) -> None:
     """Opens the page anew, with every worker telling that."""
-
-    def told(route: Route) -> None:
-        system = route.fetch().json()
-        for worker in system["workers"]:
-            worker["room"] = room
-        route.fulfill(json=system)
-
-    page.unroute_all()
-    page.route("**/api/v1/system", told)
-    page.evaluate("location.hash = '#/events'")
-    page.evaluate("location.hash = '#/system'")
+    open_system(page, lambda worker: worker.update(room=room))
 
 
-def test_the_system_page_says_how_many_more_fit(pages: Pages, site: Site) -> None:
-    page = pages.open(f"{site.url}/#/events")
-    with_room(page, ROOM)
-    room = page.locator(".readings div", has_text="Room")
+def test_the_system_page_says_how_many_more_fit(loaded: Page) -> None:
+    with_room(loaded, ROOM)
+    room = loaded.locator(".readings div", has_text="Room")
     expect(room).to_contain_text("for 6 more like these: 139 % of a core, and each takes 21.4 %")
-    with_room(page, NONE)
+    with_room(loaded, NONE)
     expect(room).to_contain_text("158 % of a core, and no camera to measure by")
-    with_room(page, None)
+    with_room(loaded, None)
     expect(room).to_have_count(0)
 
 
-def test_a_camera_that_does_not_fit_is_warned_of_and_may_be_added(pages: Pages, site: Site) -> None:
-    page = pages.open(f"{site.url}/#/events")
-    page.route("**/api/v1/cameras/test", lambda route: route.fulfill(json=TRIAL))
+def test_a_camera_that_does_not_fit_is_warned_of_and_may_be_added(loaded: Page) -> None:
+    loaded.route("**/api/v1/cameras/test", lambda route: route.fulfill(json=TRIAL))
     bodies: list[Any] = []
 
     def keep(route: Route) -> None:
         bodies.append(route.request.post_data_json)
         route.fulfill(status=201, json={})
 
-    page.route("**/api/v1/cameras", keep)
-    page.get_by_role("banner").get_by_role("button", name="Add a camera").click()
-    dialog = page.get_by_role("dialog")
+    loaded.route("**/api/v1/cameras", keep)
+    loaded.get_by_role("banner").get_by_role("button", name="Add a camera").click()
+    dialog = loaded.get_by_role("dialog")
     dialog.get_by_label("Address").fill("rtsp://192.0.2.10/stream")
     dialog.get_by_label("Name").fill("porch")
     dialog.get_by_role("button", name="Test", exact=True).click()

@@ -8,8 +8,6 @@ from typing import Any
 from playwright.sync_api import Page, Route, expect
 
 from pipeline.config.standard import WANTED
-from tests.support.live_site import Site
-from tests.support.opened_pages import Pages
 
 FILE, FOLDER, HOST = "yolox_nano_416.onnx", "/var/lib/mirante/models", "models.example"
 LESS = {
@@ -30,8 +28,7 @@ STAGES = {
 }
 
 
-def test_the_system_page_says_what_is_missing(pages: Pages, site: Site) -> None:
-    page = pages.open(f"{site.url}/#/events")
+def test_the_system_page_says_what_is_missing(loaded: Page) -> None:
 
     def missing(route: Route) -> None:
         system = route.fetch().json()
@@ -39,18 +36,15 @@ def test_the_system_page_says_what_is_missing(pages: Pages, site: Site) -> None:
             worker["standard"] = LESS
         route.fulfill(json=system)
 
-    page.route("**/api/v1/system", missing)
-    page.evaluate("location.hash = '#/system'")
-    notice = page.locator(".notice", has_text="street: fewer objects found")
+    loaded.route("**/api/v1/system", missing)
+    loaded.evaluate("location.hash = '#/system'")
+    notice = loaded.locator(".notice", has_text="street: fewer objects found")
     expect(notice).to_contain_text(f"Put {FILE} into {FOLDER} or allow {HOST}, then restart")
     notice.locator("summary").click()
     expect(notice.get_by_text("wrong checksum")).to_be_visible()
 
 
-def test_the_form_leaves_the_default_to_the_worker_and_tells_prices(
-    pages: Pages, site: Site
-) -> None:
-    page = pages.open(f"{site.url}/#/events")
+def test_the_form_leaves_the_default_to_the_worker_and_tells_prices(loaded: Page) -> None:
 
     def offered(route: Route) -> None:
         models = route.fetch().json()
@@ -61,15 +55,15 @@ def test_the_form_leaves_the_default_to_the_worker_and_tells_prices(
             one["ms"] = 12.8 if one["name"] == "deimv2-femto" else None
         route.fulfill(json=models)
 
-    page.route("**/api/v1/models", offered)
+    loaded.route("**/api/v1/models", offered)
     bodies: list[dict[str, Any]] = []
 
     def keep(route: Route) -> None:
         bodies.append(route.request.post_data_json or {})
         route.fulfill(status=201, json={})
 
-    page.route("**/api/v1/cameras", keep)
-    dialog = open_form(page)
+    loaded.route("**/api/v1/cameras", keep)
+    dialog = open_form(loaded)
     expect(dialog.get_by_label("People and vehicles")).to_be_checked()
     expect(dialog).to_contain_text("By street, which finds fewer than yolox-street.")
     expect(dialog.get_by_label("Blur faces")).to_be_visible()
@@ -81,7 +75,9 @@ def test_the_form_leaves_the_default_to_the_worker_and_tells_prices(
         expect(dialog.get_by_label(choice)).to_be_checked()
         dialog.get_by_role("button", name="Add camera").click()
         expect(dialog).to_have_count(0)
-        dialog = open_form(page)
+        dialog = open_form(loaded)
+    loaded.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
     assert [body.get("stages") for body in bodies] == [
         [{"model": "deimv2-femto"}],
         [{"model": "street"}, {"model": "face", "on": "face"}],

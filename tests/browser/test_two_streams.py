@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from playwright.sync_api import Route, expect
-
-from tests.support.live_site import Site
-from tests.support.opened_pages import Pages
+from playwright.sync_api import Page, Route, expect
 
 MAIN, SUB = "rtsp://192.0.2.10/main", "rtsp://192.0.2.10/sub"
 
@@ -42,8 +39,8 @@ FOUND = {
 }
 
 
-def test_the_form_takes_both_streams_of_a_camera_that_is_found(pages: Pages, site: Site) -> None:
-    page = pages.open(f"{site.url}/#/events")
+def test_the_form_takes_both_streams_of_a_camera_that_is_found(loaded: Page) -> None:
+    page = loaded
     page.route("**/api/v1/discovery", lambda route: route.fulfill(json=FOUND))
     said: list[Any] = []
 

@@ -23,18 +23,35 @@ ABOUT = 8  # pixels around a box in which its lines are looked for
 LEAST_LINE = 60  # pixels of a class's colour that are no chance
 
 
-@pytest.fixture
-def page(pages: Pages, site: Site) -> Page:
-    return pages.open(site.url)
+@pytest.fixture(scope="module")
+def page(lasting: Pages, site: Site) -> Page:
+    """The wall, without the words at the boxes, which cover what is measured.
+
+    Tests leave on it what they found.
+    """
+    opened = lasting.open(site.url)
+    opened.get_by_role("button", name="Labels", exact=True).click()
+    return opened
 
 
 @pytest.fixture
-def canvas(page: Page) -> Iterator[Locator]:
-    """The tile's image, without the words at the boxes, which cover what is measured."""
+def canvas(page: Page) -> Locator:
+    """The tile's image."""
+    return image_of(page)
+
+
+@pytest.fixture
+def own_page(pages: Pages, site: Site) -> Page:
+    """The wall of a test that changes what is drawn, and leaves it so."""
+    opened = pages.open(site.url)
+    opened.get_by_role("button", name="Labels", exact=True).click()
+    return opened
+
+
+def image_of(page: Page) -> Locator:
     found = page.locator('article[data-camera="drawn"] canvas[data-seq]')
     found.wait_for()
-    page.get_by_role("button", name="Labels", exact=True).click()
-    yield found
+    return found
 
 
 def shots(canvas: Locator) -> Iterator[Shot]:
@@ -200,7 +217,8 @@ def near_edge(region: NDArray[np.bool_], within_px: float) -> NDArray[np.bool_]:
     )
 
 
-def test_layers_and_classes_are_switched(page: Page, canvas: Locator) -> None:
+def test_layers_and_classes_are_switched(own_page: Page) -> None:
+    page, canvas = own_page, image_of(own_page)
     colours = {label: colour_of(page, label) for label in LABELS}
     masks = page.get_by_role("button", name="Masks", exact=True)
     expect(masks).to_have_attribute("aria-pressed", "true")
@@ -225,7 +243,8 @@ def test_layers_and_classes_are_switched(page: Page, canvas: Locator) -> None:
     assert shot.number(*DRAWN_SIZE) == shot.seq
 
 
-def test_a_choice_of_layers_is_kept(page: Page, canvas: Locator) -> None:
+def test_a_choice_of_layers_is_kept(own_page: Page) -> None:
+    page, canvas = own_page, image_of(own_page)
     page.get_by_role("button", name="Masks", exact=True).click()
     page.reload(wait_until="domcontentloaded")
     canvas.wait_for()
@@ -246,8 +265,10 @@ def test_words_stand_at_the_boxes(page: Page, canvas: Locator) -> None:
         return shot.image[top - 14 : top - 2, left + 1 : left + 30]
 
     assert not near(plate(), colour, 3).any(), "words are off"
-    page.get_by_role("button", name="Labels", exact=True).click()
+    labels = page.get_by_role("button", name="Labels", exact=True)
+    labels.click()
     found = plate()
+    labels.click()
     assert near(found, colour, 3).mean() > 0.3
     assert near(found, dark, 60).any()
 

@@ -25,7 +25,7 @@ def many(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """A dashboard over cameras that only publish, as many as a wall shows."""
     del chromium
     with simulated_site(tmp_path_factory.mktemp("many")) as start:
-        yield start(COUNT)
+        yield start(COUNT, fps=2)  # drawing and sending them is most of what these tests take
 
 
 def all_go_on(page: Page, cameras: list[str]) -> None:
