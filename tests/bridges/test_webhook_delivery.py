@@ -76,8 +76,10 @@ def test_one_that_is_down_gets_all_of_it_later_in_order(
     with hooked(server.url, folder, a=hook):
         for number in range(100):
             write(server, event(number), number)
-        told = until(lambda: (r := report(server, "webhook-a")) and r.state == "away" and r)
-        assert (told.lag, told.dead) == (100, 0)
+        told = until(  # it may be away before all are written
+            lambda: (r := report(server, "webhook-a")) and (r.state, r.lag) == ("away", 100) and r
+        )
+        assert told.dead == 0
         assert "refused" in told.words
         receiver.replies.extend([Reply(503), Reply(429), Reply(500), Reply(408)])
         with receiving(receiver, port=port):
@@ -99,16 +101,16 @@ def test_an_event_that_is_never_taken_holds_its_own_camera_alone(
     is_down.set()
     with receiving() as receiver:
         receiver.usual = usual
-        for number in range(150):
+        for number in range(80):
             write(server, event(number), number)
         with hooked(server.url, folder, a={"url": receiver.url}):
             until(lambda: len(receiver.tries) > 3)
-            for number in range(150):
+            for number in range(80):
                 write(server, event(number, "yard"), number)
-            until(lambda: receiver.ids == ids(*range(150), camera="yard"))
+            until(lambda: receiver.ids == ids(*range(80), camera="yard"))
             told = until(
                 lambda: (
-                    (r := report(server, "webhook-a")) and (r.lag, r.delivered) == (150, 150) and r
+                    (r := report(server, "webhook-a")) and (r.lag, r.delivered) == (80, 80) and r
                 )
             )
             assert told.state == "away"
@@ -120,13 +122,13 @@ def test_an_event_that_is_never_taken_holds_its_own_camera_alone(
             )  # it asks no more often
             is_down.clear()
             until(lambda: (r := report(server, "webhook-a")) and r.state == "running" and not r.lag)
-    assert receiver.ids[150:] == ids(*range(150))
+    assert receiver.ids[80:] == ids(*range(80))
 
 
 def test_cameras_that_wait_for_their_next_try_hold_up_none_however_many_they_are(
     server: RedisChild, folder: Path, until: Until
 ) -> None:
-    many = 150
+    many = 80
 
     def usual(got: Received) -> Reply:
         is_ill = got.headers["ce-id"].startswith("gate")
@@ -158,7 +160,7 @@ def test_an_event_that_is_given_up_takes_none_along_while_others_are_taken(
         receiver.usual = usual
         with hooked(server.url, folder, a={"url": receiver.url, "give_up_s": 1}):
             write(server, event(0), 0)
-            until(lambda: receiver.tries)
+            until(lambda: len(receiver.tries) > 1)  # and so it is known to fail
             write(server, event(0, "yard"), 0)
             until(lambda: receiver.ids == ids(0, camera="yard"))
             write(server, event(1), 1)

@@ -15,7 +15,7 @@ from mirante.keypoints import Pose, Skeleton
 from mirante.shapes import ShapeError
 from mirante.wire import decode, encode
 
-CHAINS, STEPS = 200, 8
+CHAINS, STEPS = 100, 8
 PLANE = Mask(("face",), np.zeros((1, 2, 1), np.uint8), 8, (0, 0, 9, 9))
 BONES = [Skeleton(tuple(f"{i} of {size}" for i in range(size))) for size in range(4)]
 TABLES = (("car", "person"), ("face",), ("person", "dog", "car"), ())
@@ -158,6 +158,7 @@ def over_the_wire(objects: Detections) -> Detections:
     return decode(coded.detections["json"], coded.masks, coded.detections).detections
 
 
+@pytest.mark.slow
 def test_any_chain_keeps_what_belongs_to_each_object() -> None:
     seen = 0
     for seed in range(CHAINS):

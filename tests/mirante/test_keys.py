@@ -58,13 +58,21 @@ def test_every_name_is_written_where_the_names_are() -> None:
 
 
 def _is_name(value: object) -> bool:
-    """Whether a string begins as names in Redis do; a message begins with "mirante: "."""
-    return isinstance(value, str) and re.match(r"\{?mirante:(?! )", value) is not None
+    """Whether a string begins as names in Redis do; a message begins with "mirante: ", the name of
+    a memory of GStreamer with a capital.
+    """
+    return isinstance(value, str) and re.match(r"\{?mirante:(?![ A-Z])", value) is not None
 
 
 @pytest.mark.parametrize(
     ("text", "is_name"),
-    [("mirante:cameras", True), ("{mirante:x}", True), ("mirante: no camera", False), ("x", False)],
+    [
+        ("mirante:cameras", True),
+        ("{mirante:x}", True),
+        ("mirante: no camera", False),
+        ("mirante:Surface", False),
+        ("x", False),
+    ],
 )
 def test_names_are_told_from_messages(text: str, is_name: bool) -> None:
     assert _is_name(text) == is_name

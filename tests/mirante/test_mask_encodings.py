@@ -124,6 +124,7 @@ def test_a_lane_mask_is_under_a_hundredth_of_its_pixels(encoding: MaskEncoding) 
 
 
 @pytest.mark.models
+@pytest.mark.slow
 @pytest.mark.skipif(
     not (MODELS / "twinlitenet_bdd100k_360x640.onnx").exists()
     or not (MODELS.parent / "clips/lanes.mp4").exists(),
@@ -170,7 +171,7 @@ def test_a_zlib_bomb_takes_no_more_memory_than_the_mask_it_says_to_be(
     encoding: MaskEncoding,
 ) -> None:
     _, part, data = there_and_back(np.zeros((1, 8, 8), bool), encoding)
-    bomb = zlib.compress(bytes(200 << 20), 9)
+    bomb = zlib.compress(bytes(16 << 20), 1)
     if encoding == "png":
         size = len(bomb).to_bytes(4, "big")
         crc = zlib.crc32(b"IDAT" + bomb).to_bytes(4, "big")

@@ -15,6 +15,7 @@ from gi.repository import Gst
 from mirante import Counts
 from plugins.element import FrameHandler, elements_of
 from plugins.elements import register
+from tests.support.gated import infer_small
 from tests.support.redis_fixtures import any_server, folder, outbox, server, shared_server, until
 
 __all__ = ["any_server", "folder", "launch", "outbox", "server", "shared_server", "until"]
@@ -41,6 +42,12 @@ class Ended:
     counts: Counts
     error: str | None = None
     warnings: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="session")
+def infer(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The element that finds what the drawn street of ``tests.support.gated`` shows."""
+    return infer_small(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="session")

@@ -95,6 +95,7 @@ def stage_with(looks: bool, memory: Memory | None = None) -> TrackStage:
     return TrackStage("bytetrack", TrackOptions(lost_s=8.0), memory, embedder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scene", "with_looks", "without"),
     [
@@ -111,6 +112,7 @@ def test_who_was_hidden_for_three_seconds_is_known_by_their_look_alone(
     assert watched(scene, stage_with(looks=False)) == without
 
 
+@pytest.mark.slow
 def test_looks_outlive_a_graph_and_are_learnt_anew_after_a_restart() -> None:
     memory = Memory()
     assert watched(turn_back, stage_with(True, memory), to_s=4.0) == {1: [1], 2: [2]}

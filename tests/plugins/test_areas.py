@@ -110,6 +110,7 @@ def test_motion_is_told_as_boxes_around_groups_of_pixels() -> None:
     assert areas_of(moving, lasting) == [large[0], small, large[1]]
 
 
+@pytest.mark.slow
 def test_whoever_is_small_is_where_something_moves_beside_what_is_large() -> None:
     """Each that wakes the gate by itself is in the boxes for which regions are made."""
     small = Walker(5, speed=4, contrast=20, wide=1.5, tall=3, top=70)

@@ -206,7 +206,7 @@ def test_what_was_found_beside_somebody_twice_does_not_take_their_number() -> No
 
 
 @pytest.mark.parametrize("noise", [0.0, 3.0])
-@pytest.mark.parametrize("gap_s", [4.0, 6.0, 9.0])
+@pytest.mark.parametrize("gap_s", [4.0, pytest.param(6.0, marks=pytest.mark.full), 9.0])
 def test_a_crowd_keeps_its_numbers_over_seconds_without_frames(gap_s: float, noise: float) -> None:
     """People in rows, some of whom leave meanwhile as others come, who take nobody's."""
     crowd, chance = Crowd(120, 4.0, 11.0), np.random.default_rng(7)

@@ -188,6 +188,13 @@ def test_the_memory_is_small_and_another_form_of_it_is_left_out(
     assert "counts of an earlier run cannot be read" in caplog.text
 
 
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time passes on this machine, however busy it is."""
+    monkeypatch.setattr("plugins.track.clock.time.time_ns", lambda: int(START_S * 1e9))
+
+
+@pytest.mark.usefixtures("at_once")
 def test_a_clock_that_is_set_back_ends_nothing() -> None:
     site = Site()
     site(*walks(3, 5, 100), *walks(3, 5, 0))
@@ -196,6 +203,7 @@ def test_a_clock_that_is_set_back_ends_nothing() -> None:
     assert end.dwell_s == pytest.approx(5.6, abs=0.3)
 
 
+@pytest.mark.usefixtures("at_once")
 def test_another_clock_makes_nobody_stay_longer() -> None:
     site = Site()
     site(*walks(3, 5), *(replace(each, ts_source="arrival") for each in walks(3, 5, 3000)))

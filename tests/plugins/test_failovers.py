@@ -14,6 +14,8 @@ from tests.support.load import Follower, Load, loaded
 from tests.support.redis_child import RedisChild
 from tests.support.redis_sites import ClusterSite, SentinelSite, asked, eventually, started
 
+pytestmark = pytest.mark.redis
+
 CAMERAS = ("north", "south")
 
 

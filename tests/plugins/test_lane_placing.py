@@ -36,8 +36,15 @@ def seen(plane: Plane) -> Lanes:
     return lanes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("condition", "share"), [("night", 1.0), ("noise", 1.0), ("curve", 0.99), ("worn", 0.95)]
+    ("condition", "share"),
+    [
+        # test_lanes.py drives by night and by noise, too
+        *(pytest.param(name, 1.0, marks=pytest.mark.full) for name in ("night", "noise")),
+        ("curve", 0.99),
+        ("worn", 0.95),
+    ],
 )
 def test_what_is_said_is_there(condition: str, share: float) -> None:
     found = driven(CONDITIONS[condition], Plan(drives=2, seconds=1.5, seed=7301))

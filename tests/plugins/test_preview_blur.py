@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -108,13 +109,17 @@ def found(portrait: Picture) -> FrameResult:
     return InferStage("street")(Frame(portrait), frame_of(portrait, 2.0))
 
 
+@cache
+def _sharp() -> InferStage:
+    return InferStage("street", threshold={"face": 0.2})
+
+
 def faces(rgb: Picture) -> Detections:
     """With a threshold well below the model's own, 0.33."""
-    return InferStage("street", threshold={"face": 0.2})(Frame(rgb), frame_of(rgb)).detections.of(
-        "face"
-    )
+    return _sharp()(Frame(rgb), frame_of(rgb)).detections.of("face")
 
 
+@pytest.mark.slow
 def test_a_face_is_no_longer_found_in_the_picture(portrait: Picture, found: FrameResult) -> None:
     assert len(found.detections.of("face")) == 1
     plain, blurred = Shown()(portrait, found), Shown(["face"])(portrait, found)
@@ -122,6 +127,7 @@ def test_a_face_is_no_longer_found_in_the_picture(portrait: Picture, found: Fram
     assert len(faces(blurred)) == 0
 
 
+@pytest.mark.slow
 def test_the_same_where_yunet_finds_it(weights: Path, portrait: Picture) -> None:
     del weights
     yunet = InferStage("yunet")
@@ -136,6 +142,7 @@ def test_the_same_where_yunet_finds_it(weights: Path, portrait: Picture) -> None
         assert len(again.detections.of("face")) == count
 
 
+@pytest.mark.slow
 def test_a_face_has_no_detail_left_and_the_rest_is_untouched(
     portrait: Picture, found: FrameResult
 ) -> None:
@@ -150,6 +157,7 @@ def test_a_face_has_no_detail_left_and_the_rest_is_untouched(
     assert not differ(plain, blurred)[outside].any()
 
 
+@pytest.mark.slow
 def test_with_a_mask_the_face_alone_is_blurred(portrait: Picture, found: FrameResult) -> None:
     masked = InferStage("face", on="face")(Frame(portrait), found)
     ((_, mask),) = masked.all_masks()

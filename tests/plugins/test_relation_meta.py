@@ -32,8 +32,8 @@ OUTPUTS = {
 
 
 @pytest.fixture(scope="module")
-def newer(tmp_path_factory: pytest.TempPathFactory) -> NewerGStreamer:
-    return NewerGStreamer(tmp_path_factory.mktemp("registry"))
+def newer(run_folder: Path) -> NewerGStreamer:
+    return NewerGStreamer(run_folder)
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from mirante.keys import EntryId
 from plugins.outbox.lane import EVENT_KINDS, Entry, Lane
 from plugins.outbox.ring import Ring
 from plugins.outbox.step import Step, joined
+from tests.support.seeds import seeds
 
 
 def fields(number: int, image: bytes = b"") -> Any:
@@ -53,7 +54,7 @@ class Server:
         assert self.memory == self.count == (self.numbers[-1] if self.numbers else 0)
 
 
-@pytest.mark.parametrize("seed", range(120))
+@pytest.mark.parametrize("seed", seeds(40, of=120))
 def test_the_memory_knows_of_exactly_the_events_that_redis_has(seed: int) -> None:
     chance = random.Random(seed)
     lane, server, number = Lane("gate", EVENT_KINDS, 60.0), Server(), 0

@@ -78,7 +78,7 @@ def test_three_in_two_out_as_the_camera_counted_them(fps: float) -> None:
     assert (counts.lines, counts.zones) == (before.lines, before.zones)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(n, marks=pytest.mark.full) for n in (2, 3))])
 def test_a_crowd_is_counted_as_the_camera_counted_it(seed: int) -> None:
     chance = np.random.default_rng(seed)
     sides = chance.random(40) < 0.5
@@ -96,7 +96,7 @@ def test_a_crowd_is_counted_as_the_camera_counted_it(seed: int) -> None:
 
 @pytest.mark.parametrize(("inside_s", "entered"), [(0.2, 0), (0.4, 0), (0.48, 0), (0.8, 1)])
 def test_a_flicker_is_not_counted(inside_s: float, entered: int) -> None:
-    for start_s in np.linspace(2, 2.2, 7):
+    for start_s in np.linspace(2, 2.2, 4):
         xs = [320 if start_s <= i / 25 < start_s + inside_s else 50 for i in range(150)]
         results = walk(xs, 25)
         assert again(results).zones["door"].entered == entered

@@ -61,6 +61,7 @@ def test_all_end_in_the_same_way(url: str) -> None:
     assert text.startswith('pipeline.( name="gate" ')
     assert text.endswith(
         '! mirrgb planes=true ! capsfilter name=analysis caps="'
+        "video/x-raw(mirante:Surface),width=[1,320],height=[1,200],pixel-aspect-ratio=1/1;"
         "video/x-raw(mirante:Planes),format=I420,"
         "width=[1,320],height=[1,200],pixel-aspect-ratio=1/1;video/x-raw,format=RGB,"
         'width=[1,320],height=[1,200],pixel-aspect-ratio=1/1" ! fakesink )'
@@ -221,6 +222,7 @@ def test_a_login_that_nothing_takes_is_refused(url: str) -> None:
     assert "secret" not in str(refused.value)
 
 
+@pytest.mark.slow
 def test_no_gstreamer_is_needed() -> None:
     program = "import sys; import pipeline.cameras.graph; sys.exit('gi' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -42,7 +42,7 @@ def test_no_number_is_read_where_there_is_none() -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("n", range(0, 400, 37))
+@pytest.mark.parametrize("n", range(0, 400, 74))
 def test_the_truth_is_what_can_be_seen(n: int, size: tuple[int, int]) -> None:
     image = picture(n, *size)
     boxes, lane = truth(n, *size)

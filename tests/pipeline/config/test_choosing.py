@@ -107,6 +107,8 @@ def test_an_address_that_does_not_serve_it(
     stand_in: StandIn, server: FileServer, path: str, words: str
 ) -> None:
     stand_in.publish(f"{server.url}/{path}")
+    if words == LATE:
+        stand_in.hurry()
     assert settled() == [SHIPPED]
     assert words in objects().tried[-1]
     for thread in threading.enumerate():
@@ -115,6 +117,7 @@ def test_an_address_that_does_not_serve_it(
     assert list(store().glob("*")) == [], "no partial file stays"
 
 
+@pytest.mark.slow
 def test_a_process_that_ends_meanwhile_leaves_no_part(
     stand_in: StandIn, server: FileServer
 ) -> None:
@@ -136,6 +139,7 @@ def test_a_process_that_ends_meanwhile_leaves_no_part(
 def test_a_server_that_accepts_and_says_nothing(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, is_proxy: bool
 ) -> None:
+    stand_in.hurry()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         stand_in.publish("http://192.0.2.1" if is_proxy else address)
@@ -160,6 +164,7 @@ def test_a_mirror_that_hangs(
     def hang(path: Path) -> bool:
         return over.wait(60) if path.parent == tmp_path else Path.exists(path)
 
+    stand_in.hurry()
     stand_in.publish(None)
     monkeypatch.setenv("MIRANTE_MODEL_MIRROR", str(tmp_path))
     with monkeypatch.context() as patch:
@@ -188,17 +193,19 @@ def test_a_folder_in_the_place_of_the_file_and_a_store_that_is_none(stand_in: St
     assert settled() == [SHIPPED]
 
 
+@pytest.mark.slow
 def test_a_network_that_cannot_be_kept(weights: Path, home: Path) -> None:
     del weights
     home.mkdir()
     store().write_text("no folder")
-    assert settled() == [WANTED["objects"]], "it is made for this process alone"
-    assert objects().tried == ()
+    choice = begin("faces").result()
+    assert (choice.runs, choice.tried) == (WANTED["faces"], ()), "it is made for this process alone"
 
 
+@pytest.mark.slow
 def test_a_process_may_end_while_the_network_is_made(weights: Path, home: Path) -> None:
     del weights, home
-    program = "from pipeline.config.choosing import begin; begin('objects')"
+    program = "from pipeline.config.choosing import begin; begin('faces')"
     done = subprocess.run(
         [sys.executable, "-c", program],
         check=False,
@@ -210,12 +217,14 @@ def test_a_process_may_end_while_the_network_is_made(weights: Path, home: Path) 
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_what_is_published_is_what_runs(weights: Path) -> None:
     del weights
     assert settled(preview={"blur": ["face"]}) == ["yolox-street", "yunet"]
 
 
 def test_it_is_chosen_once_a_process(stand_in: StandIn, server: FileServer) -> None:
+    stand_in.hurry()
     stand_in.publish(f"{server.url}/slow/once")
     assert settled() == [SHIPPED]
     stand_in.put(store())
@@ -225,6 +234,7 @@ def test_it_is_chosen_once_a_process(stand_in: StandIn, server: FileServer) -> N
 
 
 def test_waiting_ends_before_the_choice_is_made(stand_in: StandIn, server: FileServer) -> None:
+    stand_in.hurry()
     stand_in.publish(f"{server.url}/slow")
     assert settle(camera(), wait_s=0.0) is None
     assert chosen() == Standard()

@@ -75,15 +75,16 @@ def test_page_names_every_key() -> None:
 def test_schema_accepts_the_files_and_refuses_a_typing_mistake() -> None:
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
     document = yaml.safe_load(DEFAULT.read_text(encoding="utf-8"))
-    jsonschema.validate(document, schema)
+    validator.validate(document)
     mistakes: list[dict[str, Any]] = [
         {"cameras": {"gate": {"url": "test://", "fsp": 3}}},
         {"camera": {}},
     ]
     for wrong in mistakes:
         with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate(wrong, schema)
+            validator.validate(wrong)
 
 
 def test_example(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -271,6 +271,7 @@ def test_no_fault_repeats_a_secret_of_the_path() -> None:
     assert "hunter5" not in hide("login with hunter5 failed", url)
 
 
+@pytest.mark.slow
 def test_a_long_text_is_searched_in_no_time() -> None:
     """By steps that grow with its length, not with the square of it: else this never ends."""
     text = "_pass" * 10_000

@@ -196,9 +196,8 @@ def test_two_workers_share_a_configuration(
 
     del home
     config = tmp_path / "c.yaml"
-    cameras = ", ".join(
-        f"{n}: {{url: 'test://?fps=5', stages: [{{model: test-boxes}}]}}" for n in "abcd"
-    )
+    drawn = "{url: 'test://?size=160x96&fps=1', stages: []}"
+    cameras = ", ".join(f"{name}: {drawn}" for name in "abcd")
     with RedisServer(port=0) as server, connect(server.url) as client:
         config.write_text(
             f"{{redis: {{url: '{server.url}'}}, metrics: {{port: null}}, "

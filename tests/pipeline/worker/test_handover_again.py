@@ -7,19 +7,22 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from mirante.events import Event
 from mirante.faults import FaultCode
-from mirante.keys import owner_key
+from mirante.keys import FLEET_KEEPER, owner_key
 from mirante.redis_url import RedisUrl
 from pipeline.cameras.state import State
 from pipeline.config.settings import Settings
+from pipeline.control.beats import Beat, beat, beats
 from pipeline.control.entries import Desired
 from pipeline.control.registry import connect
 from pipeline.control.sessions import LATE_S
 from pipeline.worker.handover import Handovers
 from pipeline.worker.redis_server import RedisServer
 from plugins.outbox.outbox import Outbox
+from tests.support.redis_sites import eventually
 
 URL = "redis://127.0.0.1:1"
 TAKEN = Desired("gate", {"url": "test://"}, "api", "b", fleet=True, before="a")
@@ -83,3 +86,26 @@ def test_what_nobody_publishes_and_cannot_be_reached_is_told(redis_server: Redis
     assert handovers.late({"gate": running}) == [], "asked a moment ago"
     handovers._ask_s = 0.0
     assert handovers.late({"gate": running}) == ["gate"]
+
+
+@pytest.mark.redis
+def test_a_worker_that_ends_waits_only_for_others_that_stay(redis_server: RedisServer) -> None:
+    settings = Settings.model_validate({"worker": "a", "fleet": {"join": True}})
+    beating = Handovers(settings, Outbox(redis_server.url), RedisUrl(redis_server.url)).beating
+    with connect(redis_server.url) as client:
+        client.set(FLEET_KEEPER, "k")
+        beating.start()
+        try:
+            assert not beating.leave(), "it is alone"
+            other = Beat(run="1", number=1, node="n", cores=1.0)
+            beat(client, "b", other)
+            eventually(beating.leave)
+            eventually(lambda: [name for name, b in beats(client).items() if b.leaves] == ["a"])
+            beat(client, "b", replace(other, leaves=True))
+            assert not beating.leave(), "the other ends too"
+            beat(client, "b", other)
+            client.delete(FLEET_KEEPER)
+            assert not beating.leave(), "nobody gives its cameras away"
+        finally:
+            beating.stop()
+        assert beats(client).keys() == {"b"}

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.worker.load import Mark, Room, Use, resident_bytes, space_of
 
-_BURN = "import time\nwhile time.process_time() < 0.5: pass\nprint('done', flush=True)\ninput()"
+_BURN = "import time\nwhile time.process_time() < 0.2: pass\nprint('done', flush=True)\ninput()"
 
 
 def test_children_count_while_they_live_and_afterwards() -> None:
@@ -24,11 +24,11 @@ def test_children_count_while_they_live_and_afterwards() -> None:
         assert child.stdout is not None
         child.stdout.readline()
         living = Mark.now()
-        assert living.own_s - before.own_s >= 0.45
+        assert living.own_s - before.own_s >= 0.15
         assert resident_bytes() > held
         child.communicate(b"\n")
-    assert Mark.now().own_s - before.own_s >= 0.45
-    assert living.all_s - before.all_s >= 0.45
+    assert Mark.now().own_s - before.own_s >= 0.15
+    assert living.all_s - before.all_s >= 0.15
 
 
 def test_what_others_use_is_what_is_left() -> None:
@@ -49,6 +49,7 @@ def test_a_container_has_what_its_limits_say(tmp_path: Path) -> None:
     space = space_of(0.1, tmp_path)
     assert space.cores == pytest.approx(min(0.5, len(os.sched_getaffinity(0))))
     assert (space.memory_bytes, space.memory_free_bytes) == (1 << 20, 1 << 19)
+    assert (space.own_cores, space.own_memory) == (True, True)
     assert Mark.now(tmp_path).all_s == pytest.approx(2.5)
 
 
@@ -77,6 +78,7 @@ def test_without_limits_it_is_the_machine(tmp_path: Path, limit: str | None) -> 
     assert space.cores == len(os.sched_getaffinity(0))
     assert space.memory_bytes == psutil.virtual_memory().total
     assert space.free == pytest.approx(0.8 * space.cores)
+    assert (space.own_cores, space.own_memory) == (False, False)
 
 
 class Clock:

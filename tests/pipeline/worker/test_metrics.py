@@ -9,9 +9,10 @@ from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from mirante.frame import Counts
+from pipeline.control.build_report import BuildReport
 from pipeline.control.onvif_report import OnvifReport
 from pipeline.control.outbox_report import OutboxReport
-from pipeline.control.reports import BOUNDS_S, BuildReport, CameraReport, WorkerState
+from pipeline.control.reports import BOUNDS_S, CameraReport, WorkerState
 from pipeline.worker.metrics import STATES, Latency
 from pipeline.worker.metrics_server import MetricsServer, MetricsServerError
 from tests.support import ROOT
@@ -69,6 +70,13 @@ def test_sleep_and_cost_of_a_camera() -> None:
     assert of_gate(samples, "mirante_camera_cpu_seconds_total") == 1.5
     assert samples["mirante_camera_cpu_seconds_total", (("camera", "awake"),)] == 2.5
     assert ("mirante_camera_asleep", (("camera", "awake"),)) not in samples
+
+
+def test_what_a_camera_holds_of_a_gpu() -> None:
+    samples = scrape(worker(gate=GATE, elsewhere=replace(GATE, held=None)))
+    assert of_gate(samples, "mirante_camera_gpu_surfaces") == 2
+    assert of_gate(samples, "mirante_camera_gpu_bytes") == 6_220_800
+    assert ("mirante_camera_gpu_bytes", (("camera", "elsewhere"),)) not in samples
 
 
 def test_events_of_the_camera_itself() -> None:

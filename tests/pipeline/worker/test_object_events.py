@@ -76,8 +76,8 @@ def test_the_life_of_an_object_across_a_restart(redis_server: RedisServer) -> No
     assert len({each["id"] for each in events.values()}) == len(events) > len(once)
     new, crossed, end, silence = once
     assert {each["track_id"] for each in events.values() if each is not silence} == {1}
-    seen_s = begin_s + WALK_S - new["ts"]  # a busy machine may begin to look late
-    assert end["dwell_s"] == pytest.approx(seen_s, abs=0.7)
+    told_s = begin_s + WALK_S - new["ts"]  # a busy machine may begin to look late
+    assert told_s - 0.7 < end["dwell_s"] < WALK_S + 0.2, "from its first frame, before it is told"
     assert end["epoch"] > new["epoch"]
     assert len(end["path"]) > 3
     for entry, event in events.items():

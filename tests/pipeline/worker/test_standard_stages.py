@@ -35,7 +35,7 @@ from tests.support.redis_entries import entries
 from tests.support.stand_in import StandIn, file_server
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
-URL = "test://?size=320x180&fps=3"
+URL = "test://?size=320x180&fps=1"
 NAMED = {"url": URL, "stages": [{"model": "test-boxes"}]}
 FACES = {"preview": {"blur": ["face"]}}
 WORDS = "street: fewer objects found than with yolox-street; put objects.onnx into"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import subprocess
 import sys
 import threading
 import time
@@ -19,7 +18,6 @@ from prometheus_client.registry import CollectorRegistry
 
 from mirante.frame import Counts, FrameResult
 from mirante.keys import key
-from pipeline.cli.app import run
 from pipeline.config.load import parse_settings
 from pipeline.config.messages import ConfigError
 from pipeline.config.settings import Settings
@@ -32,7 +30,7 @@ from pipeline.worker.redis_server import RedisServer
 from pipeline.worker.telemetry import TelemetryError, telemetry_of
 from pipeline.worker.worker import Worker
 from plugins.trace import FAILED, PUBLISHED
-from tests.support import ROOT
+from tests.support.outcome import Run
 from tests.support.ports import free_port
 from tests.support.worker_states import GATE, READY, with_models, worker
 
@@ -74,7 +72,7 @@ def wait_for(condition: Callable[[], object]) -> None:
 def analyse(redis_url: str, telemetry: dict[str, Any], enough: Callable[[Worker], object]) -> None:
     """Run a worker with one camera until it is enough."""
     off, stop = {"port": None}, threading.Event()
-    camera = {"url": "test://?size=160x96&fps=30", "stages": STAGES}
+    camera = {"url": "test://?size=160x96&fps=15", "stages": STAGES}
     settings = Settings.model_validate(
         {
             "redis": {"url": redis_url},
@@ -319,7 +317,7 @@ def test_it_is_off_unless_asked_for(
 
 
 def test_without_the_extra_the_command_that_installs_it_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mirante: Run
 ) -> None:
     for name in [n for n in sys.modules if n == SENDER or n.startswith("opentelemetry")]:
         monkeypatch.delitem(sys.modules, name)
@@ -330,8 +328,9 @@ def test_without_the_extra_the_command_that_installs_it_is_told(
         telemetry_of(settings_of(endpoint=address))
     config = tmp_path / "config.yaml"
     config.write_text(f"telemetry: {{endpoint: '{address}'}}")
-    assert run(["up", str(config)]) == 2
-    assert "pip install 'mirante[telemetry]'" in capsys.readouterr().err
+    outcome = mirante("up", str(config))
+    assert outcome.status == 2
+    assert "pip install 'mirante[telemetry]'" in outcome.err
 
 
 def test_check_looks_for_it_where_it_is_asked_for() -> None:
@@ -360,18 +359,3 @@ def test_what_is_wrong_is_told_without_secrets(text: str, words: str) -> None:
     (line,) = told.value.lines
     assert words in line
     assert "hunter2" not in line
-
-
-def test_nothing_of_it_is_loaded_when_it_is_off() -> None:
-    """Beyond what redis-py takes by itself, where it is installed."""
-    program = (
-        "import sys, redis, redis.asyncio; before = set(sys.modules)\n"
-        "import pipeline.worker.process as p; from pipeline.config.settings import Settings\n"
-        "assert p.telemetry_of(Settings()) is None\n"
-        "new = set(sys.modules) - before\n"
-        "print([n for n in new if n.startswith(('opentelemetry', 'requests', 'urllib3'))])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "[]\n"

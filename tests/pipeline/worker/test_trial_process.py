@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import cv2
 import numpy as np
@@ -14,9 +15,12 @@ import pytest
 from pipeline.cameras.synthetic import read_number, truth
 from pipeline.config.camera import Camera
 from pipeline.control.trials import Trial
+from pipeline.gst.clips import read_clip
 from pipeline.worker import trials as trial_module
 from pipeline.worker.trials import run_trial
+from tests.support import ROOT
 from tests.support.images import decode_image
+from tests.support.rtsp_manners import Manners, MannersServer
 from tests.support.trial_here import try_here
 
 pytestmark = pytest.mark.rtsp
@@ -28,7 +32,8 @@ def tried(url: str, **keys: Any) -> Trial:
     return run_trial("gate", Camera.model_validate({"url": url, "stages": []} | keys))
 
 
-def test_what_the_synthetic_camera_shows() -> None:
+def test_what_the_synthetic_camera_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    try_here(monkeypatch)
     trial = tried("test://?size=640x360&fps=20", stages=[{"model": "test-boxes"}])
     assert trial.connected, trial.words
     assert trial.words.startswith("connected: the first image came after")
@@ -79,7 +84,7 @@ def test_a_process_that_hangs_is_killed(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_the_password_is_in_no_argument_variable_or_log(
-    server: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     started: list[tuple[Any, dict[str, Any]]] = []
     run = subprocess.run
@@ -90,7 +95,12 @@ def test_the_password_is_in_no_argument_variable_or_log(
 
     monkeypatch.setattr(subprocess, "run", note)
     caplog.set_level("DEBUG")
-    trial = tried(server.url("locked", f"viewer:{ENCODED}@"))
+    clip = read_clip(ROOT / "tests/support/numbers/numbers_b0.h264.mp4")
+    with MannersServer(Manners(clip, login=f"viewer:{unquote(ENCODED)}")) as camera:
+        trial = tried(camera.url("rtsph", f"viewer:{ENCODED}@"))
+    assert trial.connected, trial.words
+    assert (trial.size, trial.codec) == ((192, 96), "H.264")
+    assert decode_image(trial.jpeg).shape == (96, 192, 3)
     ((words, options),) = started
     assert "env" not in options
     assert ENCODED in options["input"].decode()

@@ -16,6 +16,7 @@ from pipeline.gst.clips import encode_pictures
 from pipeline.worker import trials as trial_module
 from pipeline.worker.trials import answer_trial, run_trial
 
+pytestmark = pytest.mark.slow
 BOXES: dict[str, Any] = {"stages": [{"model": "test-boxes"}]}
 
 
