@@ -17,9 +17,10 @@ from engines.store.models import default_mirror
 from pipeline.cli.app import run
 from pipeline.config import choosing
 from pipeline.worker.redis_server import RedisServer
-from tests.support import MEASURES, ROOT
+from tests.support import MEASURES
+from tests.support.late import ReadLate, is_late
 from tests.support.outcome import Outcome, Run
-from tests.support.spread import TOGETHER, Spread, together
+from tests.support.spread import Spread, put_in_order
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # cores are shared: threads of OpenMP would spin
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -30,18 +31,23 @@ os.environ[MEASURES] = "null"
 os.environ |= {"https_proxy": "http://127.0.0.1:9", "no_proxy": "127.0.0.1,localhost"}
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Return how many processes run tests: two a core, as tests wait for half of their time; fewer
-    where memory is small, as each comes to hold PyTorch, TensorFlow and OpenVINO.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return how many processes run tests: three a core, as tests wait for more than half of their
+    time, or two, as quick ones do not; fewer where memory is small, as each may come to hold
+    PyTorch, TensorFlow or OpenVINO.
     """
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(1, min(2 * (os.cpu_count() or 1), 8, memory // (2 << 30)))
+    each = 2 if "not slow" in config.option.markexpr else 3
+    return max(1, min(each * (os.cpu_count() or 1), 8, memory // (2 << 30)))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Spread:
     """Return what shares the files out."""
-    return Spread(config, log)
+    spread = Spread(config, log)
+    config.pluginmanager.register(spread)
+    return spread
 
 
 @pytest.hookimpl(wrapper=True)
@@ -59,24 +65,6 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(
-    collector: pytest.Collector,
-) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Let each process of a run begin to read a folder at another file.
-
-    What first reads a file of tests compiles it, and keeps that for the others: processes that read
-    in step would each compile all files.
-    """
-    report = yield
-    if "PYTEST_XDIST_WORKER" in os.environ and isinstance(collector, pytest.Directory):
-        found = report.result
-        process = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
-        first = len(found) * process // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
-        report.result = found[first:] + found[:first]
-    return report
-
-
 SERVERS = {
     "redis_server": "redis",
     "new_server": "rtsp",
@@ -84,27 +72,20 @@ SERVERS = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need a server, and spread the files of each room over the whole run.
-
-    What waits then runs beside what computes. Folders that one process runs begin one after another
-    in the first two thirds, the browser's first.
-    """
-    files = sorted({item.path for item in items})
-    rooms: dict[str, list[Path]] = {}
-    for file in files:
-        rooms.setdefault(file.relative_to(ROOT / "tests").parts[0], []).append(file)
-    share = {file: i / len(room) for room in rooms.values() for i, file in enumerate(room)}
-    for file in files:
-        if folder := together(file.relative_to(ROOT).as_posix()):
-            share[file] = TOGETHER.index(folder) / len(TOGETHER) * 2 / 3
-    items.sort(key=lambda item: (share[item.path], item.path))
+    """Mark the tests that need a server, and spread their files over the run."""
+    put_in_order(items)
     for item in items:
         for fixture in SERVERS.keys() & set(getattr(item, "fixturenames", ())):
             item.add_marker(SERVERS[fixture])
 
 
-def pytest_configure() -> None:
-    """Let Ctrl-C reach what tests start: a shell ignores it for what runs in its background."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Let Ctrl-C reach what tests start: a shell ignores it for what runs in its background.
+
+    A process of a run reads files of tests when their turn comes.
+    """
+    if is_late(config):
+        config.pluginmanager.register(ReadLate(put_in_order))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -168,6 +149,12 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the whole run, for what one of its processes makes for all."""
     own = tmp_path_factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def kernel_home(run_folder: Path) -> Path:
+    """A home in which the whole run compiles the kernels of GPUs once."""
+    return run_folder / "kernels"
 
 
 @pytest.fixture(scope="session")

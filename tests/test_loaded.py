@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.support import ROOT
 
+pytestmark = pytest.mark.slow
 OF_A_CONSUMER = {"numpy", "msgspec", "redis"}
 SAID = "\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+STEPS = ("", "import mirante", "for name in mirante.__all__: getattr(mirante, name)")
 DASHBOARD = """
 import dashboard.app
 from dashboard.api.camera_keys import body_of, check
@@ -42,8 +45,13 @@ assert run(["up", "no-such-file.yaml"]) != 0  # how the command line finds a wor
 
 def loaded(program: str, home: Path) -> set[str]:
     """Return the names of the modules of a process that ran ``program``."""
+    return loaded_by_steps([program], home)[-1]
+
+
+def loaded_by_steps(steps: Sequence[str], home: Path) -> list[set[str]]:
+    """Return the names of the modules of one process after each of the steps that it ran."""
     done = subprocess.run(
-        [sys.executable, "-c", program + SAID],
+        [sys.executable, "-c", "".join(f"{step}{SAID}\n" for step in steps)],
         cwd=ROOT,
         env={"PATH": "/usr/bin:/bin", "MIRANTE_HOME": str(home), "XDG_RUNTIME_DIR": str(home)},
         capture_output=True,
@@ -52,7 +60,7 @@ def loaded(program: str, home: Path) -> set[str]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return set(json.loads(done.stdout.splitlines()[-1]))
+    return [set(json.loads(line)) for line in done.stdout.splitlines()[-len(steps) :]]
 
 
 def of(modules: set[str], *rooms: str) -> list[str]:
@@ -73,19 +81,19 @@ def test_the_dashboard_loads_nothing_that_runs_models(tmp_path: Path) -> None:
 
 
 def test_a_consumer_loads_three_libraries(tmp_path: Path) -> None:
-    at_rest = libraries(loaded("", tmp_path))  # what this installation starts Python with
-    assert libraries(loaded("import mirante", tmp_path)) - at_rest <= OF_A_CONSUMER
-    whole = "import mirante\nfor name in mirante.__all__: getattr(mirante, name)"
-    theirs = libraries(loaded("import numpy, msgspec, redis, redis.asyncio", tmp_path))
-    used = libraries(loaded(whole, tmp_path))
+    # The first is what this installation starts Python with.
+    at_rest, first, used = map(libraries, loaded_by_steps(STEPS, tmp_path))
+    assert first - at_rest <= OF_A_CONSUMER
     assert used >= OF_A_CONSUMER
-    assert used <= theirs
+    assert used <= libraries(loaded("import numpy, msgspec, redis, redis.asyncio", tmp_path))
 
 
 @pytest.mark.redis
 def test_a_worker_loads_nothing_that_trains_or_converts(tmp_path: Path) -> None:
-    modules = loaded(WORKER, tmp_path)
+    of_redis, modules = loaded_by_steps(("import redis, redis.asyncio", WORKER), tmp_path)
     assert of(modules, "plugins.mirinfer", "engines.model"), "it ran models"
     others = ("training", "benchmarks", "bridges", "fleet", "ray", "dashboard")
     heavy = ("engines.convert", "engines.inspect", "torch", "tensorflow", "onnx")
     assert of(modules, *others, *heavy) == []
+    # Telemetry is off: nothing of it beyond what redis-py takes by itself, where it is installed.
+    assert of(modules - of_redis, "opentelemetry", "requests", "urllib3") == []

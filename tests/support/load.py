@@ -13,7 +13,9 @@ import mirante
 from mirante import Frame
 from plugins.ledger import Ledger
 from plugins.outbox.outbox import Outbox
-from tests.support.simulated_camera import SimulatedCamera
+from tests.support.simulated_camera import SimulatedCamera, lane_mask
+
+SMALL = lane_mask(240, 64)  # each frame's is decoded twice
 
 
 class Follower:
@@ -61,7 +63,7 @@ class Load:
         ledgers = {name: Ledger(name) for name in names}
         self.outbox = Outbox(url, on_lost=lambda camera, n: ledgers[camera].lost(n), **options)
         self.outbox.start()
-        self.cameras = {n: SimulatedCamera(n, self.outbox, ledgers[n], 10.0) for n in names}
+        self.cameras = {n: SimulatedCamera(n, self.outbox, ledgers[n], 10.0, SMALL) for n in names}
         for camera in self.cameras.values():
             camera.start()
 
