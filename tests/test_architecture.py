@@ -240,6 +240,13 @@ def test_types_to_decode_are_made_ready_at_import() -> None:
     assert decoded_unready(ast.parse(source)) == [2]
 
 
+def test_structures_are_read_as_every_version_of_the_bindings_allows() -> None:
+    """``get_structure`` returns another type from version to version: ``structure_of`` knows."""
+    allowed = {Path(f"{name}bindings.py") for name in ("plugins/", "tests/plugins/test_")}
+    asked = [path for path in FILES if ".get_" + "structure" in text_of(path)]
+    assert set(asked) == allowed
+
+
 def test_every_package_below_the_rooms_is_one() -> None:
     folders = {path.parent for path in OWN}
     # plugins/python holds what GStreamer loads by path, and is no package on purpose.

@@ -35,7 +35,7 @@ def test_the_image_is_made_by_run_and_runs_as_nobody_special() -> None:
         "RUN ./run setup bridges",
         "USER 10001:10001",
         "FROM base AS fleet",
-        "RUN ./run setup fleet",
+        "RUN ./run setup fleet && ln -s /app/.venv/bin/ray /usr/local/bin/",
         "USER 10001:10001",
         "FROM base AS cpu",  # the last is what is built by default
         "USER 10001:10001",
@@ -64,56 +64,74 @@ def test_each_target_that_is_baked_is_one_of_the_image() -> None:
     }
 
 
-# Published as source: cppimport as it is Python alone, those of TensorRT as they fetch the library.
-SOURCES = {"cppimport", "tensorrt-cu13", "tensorrt-cu13-libs"}
+# Published as source, as they fetch the library.
+SOURCES = {"tensorrt-cu13", "tensorrt-cu13-libs"}
 
 
 @pytest.mark.parametrize(
-    ("group", "machines"), [("core", {"aarch64", "x86_64"}), ("tensorrt", {"x86_64"})]
+    ("group", "python", "machines"),
+    [
+        ("core", "3.11", ["aarch64", "x86_64"]),
+        ("tensorrt", "3.11", ["x86_64"]),
+        ("tensorrt", "3.12", ["aarch64"]),  # for Jetson it is made from Ubuntu
+    ],
 )
-def test_the_image_gets_wheels_on_each_of_its_machines(group: str, machines: set[str]) -> None:
-    without = {
-        entry.split("==")[0]
-        for entry in locked(group)
-        if (marker := Requirement(entry.split(" \\\n")[0]).marker) is None
-        or marker.evaluate({"python_full_version": "3.11.2", "python_version": "3.11"})
-        if not machines <= set(re.findall(r"^# (.*)$", entry, re.M)[0].split())
-    }
-    assert without == (SOURCES if group == "tensorrt" else set())
+def test_the_image_gets_wheels_on_each_of_its_machines(
+    group: str, python: str, machines: list[str]
+) -> None:
+    for machine in machines:
+        without = WHEELS["without_wheel"](LOCKED, python, machine)[group]
+        assert without == (SOURCES if group == "tensorrt" else set()), machine
 
 
 def test_the_page_of_arm64_agrees_with_the_lock() -> None:
-    """Its column of Debian's Python; the other is what docs/arm64_wheels.py asks the index."""
     page = (ROOT / "docs/jetson.md").read_text()
-    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", page, re.M)
-    assert {"core", "bridges", "tensorrt"} <= {group for group, _ in rows}
-    debian = {"python_full_version": "3.11.2", "python_version": "3.11"}
-    for group, said in rows:
-        without = {
-            requirement.name
-            for entry in locked(group)
-            if (requirement := Requirement(entry.split(" \\\n")[0])).marker is None
-            or requirement.marker.evaluate(debian | {"platform_machine": "aarch64"})
-            if "aarch64" not in re.findall(r"^# (.*)$", entry, re.M)[0]
-        }
-        assert (", ".join(sorted(without)) or "none") == said, group
+    table = WHEELS["table"](LOCKED)
+    assert f"\n\n{table}\n" in page
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.M)) == set(GROUPS)
+    less = LOCKED.replace(", 3.12 aarch64 x86_64", ", 3.12 x86_64")
+    rows = [row.split(" | ") for row in WHEELS["table"](less).splitlines()]
+    assert [row[:2] for row in rows] == [row.split(" | ")[:2] for row in table.splitlines()]
+    assert any(row[0] == "| `core`" and "msgspec" in row[2] for row in rows)
 
 
 @pytest.mark.parametrize(
-    ("wheel", "machines"),
+    ("wheel", "debian", "ubuntu"),
     [
-        ("six-1.17.0-py2.py3-none-any.whl", {"aarch64", "x86_64"}),
-        ("hiredis-3.5.0-cp311-cp311-manylinux2014_aarch64.manylinux_2_17_aarch64.whl", {"aarch64"}),
-        ("psutil-7.2.2-cp36-abi3-manylinux2014_x86_64.whl", {"x86_64"}),
-        ("psutil-7.2.2-cp312-abi3-manylinux2014_x86_64.whl", set()),
-        ("numpy-2.4.6-cp312-cp312-manylinux_2_28_x86_64.whl", set()),
-        ("trt-11-cp311-none-manylinux_2_35_aarch64.whl", {"aarch64"}),
-        ("trt-11-cp311-none-manylinux_2_39_aarch64.whl", set()),
-        ("numpy-2.4.6-cp311-cp311-musllinux_1_2_aarch64.whl", set()),
+        ("six-1-py2.py3-none-any.whl", {"aarch64", "x86_64"}, {"aarch64", "x86_64"}),
+        ("hiredis-3-cp311-cp311-manylinux2014_aarch64.whl", {"aarch64"}, set()),
+        ("psutil-7-cp36-abi3-manylinux2014_x86_64.whl", {"x86_64"}, {"x86_64"}),
+        ("psutil-7-cp312-abi3-manylinux2014_x86_64.whl", set(), {"x86_64"}),
+        ("psutil-7-cp313-abi3-manylinux2014_x86_64.whl", set(), set()),
+        ("numpy-2-cp312-cp312-manylinux_2_28_x86_64.whl", set(), {"x86_64"}),
+        ("trt-11-cp311-none-manylinux_2_35_aarch64.whl", {"aarch64"}, set()),
+        ("trt-11-py3-none-manylinux_2_39_aarch64.whl", set(), {"aarch64"}),
+        ("trt-11-py3-none-manylinux_2_28_x86_64.manylinux_2_40_x86_64.whl",) + ({"x86_64"},) * 2,
+        ("numpy-2-cp311-cp311-musllinux_1_2_aarch64.whl", set(), set()),
     ],
 )
-def test_machines_are_those_on_which_debian_can_run_a_wheel(wheel: str, machines: set[str]) -> None:
-    assert LOCK["machines"](f"https://example.org/{wheel}") == machines
+def test_machines_are_those_on_which_a_system_can_run_a_wheel(
+    wheel: str, debian: set[str], ubuntu: set[str]
+) -> None:
+    address = f"https://example.org/{wheel}"
+    assert LOCK["machines"](address, "3.11") == debian
+    assert LOCK["machines"](address, "3.12") == ubuntu
+
+
+@pytest.mark.parametrize(
+    ("wheels", "note"),
+    [
+        (["a-1-py3-none-any.whl"], "3.11 aarch64 x86_64, 3.12 aarch64 x86_64"),
+        (
+            ["a-cp311-cp311-manylinux2014_x86_64.whl", "a-cp312-abi3-manylinux2014_aarch64.whl"],
+            "3.11 x86_64, 3.12 aarch64",
+        ),
+        (["a-1-cp312-cp312-manylinux2014_x86_64.whl"], "3.12 x86_64"),
+        ([], "none"),
+    ],
+)
+def test_the_lock_notes_the_machines_of_each_python(wheels: list[str], note: str) -> None:
+    assert LOCK["noted"](wheels) == note
 
 
 def test_run_is_sound_shell_and_says_what_each_package_is_for() -> None:
@@ -154,6 +172,8 @@ def test_what_lies_beside_the_code_is_packaged() -> None:
 RUN = (ROOT / "run").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCK = runpy.run_path(str(ROOT / "lock.py"))
+LOCKED = (ROOT / "requirements.lock").read_text()
+WHEELS = runpy.run_path(str(ROOT / "docs/arm64_wheels.py"))
 GROUPS = [*LOCK["EXTRAS"], *LOCK["WHOLE"], *LOCK["ALONE"]]
 
 
@@ -204,7 +224,7 @@ def test_the_lock_has_all_that_a_group_asks_for_with_hashes(group: str) -> None:
 
 
 def test_groups_of_the_lock_agree_and_only_those_that_need_it_are_heavy() -> None:
-    assert "://" not in (ROOT / "requirements.lock").read_text()
+    assert "://" not in LOCKED
     dev = pins("dev") | pins("convert")
     for group in ("core", "train", "engines", "layouts"):
         for name, versions in pins(group).items():

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,7 @@ def environment(tmp_path: Path, registry: Path) -> dict[str, str]:
         "MIRANTE_DASHBOARD__PORT": "null",  # the tests that want one say so
         MEASURES: "null",
         "NO_COLOR": "1",
+        "PYTHONFAULTHANDLER": "1",
         "PYTHONPATH": f"{ROOT / 'docs/examples'}:{ROOT}",
     }
 
@@ -72,6 +74,9 @@ def run(environment: dict[str, str]) -> Callable[..., subprocess.CompletedProces
             try:
                 out, err = process.communicate(timeout=timeout_s)
             except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGABRT)  # each Python says where it is
+                with suppress(subprocess.TimeoutExpired):
+                    process.communicate(timeout=3)
                 os.killpg(process.pid, signal.SIGKILL)  # a shell's children hold the pipes
                 out, err = process.communicate(timeout=10)
                 command = shlex.join(map(str, words))

@@ -104,6 +104,9 @@ def test_the_launch_line_of_the_docs_finds_the_cars(
     assert frames[-1].counts.published == count
 
 
+# Its parts: plugins/test_elements.py has stages with options in a line of the test's process,
+# test_readme.py this example; above, elements of ours in a line as a process.
+@pytest.mark.full
 def test_a_stage_of_ones_own_runs_in_a_launch_line(
     run: Callable[..., Any], redis_url: str, numbered: Path
 ) -> None:

@@ -21,6 +21,7 @@ from mcp.client.stdio import StdioServerParameters
 from tests.support import ROOT
 from tests.support.outcome import Run
 from tests.support.ports import free_port
+from tests.support.trial_here import try_here
 
 TEXT = (ROOT / "skills/mirante/SKILL.md").read_text(encoding="utf-8")
 ENDS_WITH = {"./run doctor --deep": (0, 1)}  # 1: something is worth a look, as on a shared machine
@@ -74,6 +75,7 @@ def test_its_commands_work_one_after_another(
     monkeypatch.chdir(tmp_path)
     for name, value in user.items():
         monkeypatch.setenv(name, value)
+    try_here(monkeypatch)
 
     def done(line: str) -> str:
         program, *words = shlex.split(line.replace(":8600", f":{port}"))

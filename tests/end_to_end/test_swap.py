@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -16,12 +19,14 @@ import yaml
 from mirante import subscribe
 from pipeline.config.settings import Settings
 from pipeline.gst.camera import CameraRunner
+from pipeline.worker.process import run_worker
 from pipeline.worker.worker import Worker
 from tests.support import MEASURES, ROOT
 from tests.support.outcome import Run
 from tests.support.running_worker import running
 
 Up = Callable[..., Any]
+Here = Callable[..., AbstractContextManager[None]]
 # Its image says what is in it; a frame that is lost or doubled shows in its number.
 DRAWN = {"url": "test://?size=640x360&fps=5", "stages": [{"model": "test-boxes"}]}
 # Each frame of this clip waits for the one before it, so a swap has nothing to hide behind: the
@@ -54,6 +59,27 @@ def up(started: Up, redis_url: str, tmp_path: Path) -> Up:
         return started("mirante", "up", config, **{MEASURES: runtime})
 
     return start
+
+
+@pytest.fixture
+def here(redis_url: str, free_port: int) -> Here:
+    """Runs a worker with the camera ``drawn`` in this process until the block ends."""
+
+    @contextmanager
+    def run(camera: Any = DRAWN) -> Iterator[None]:
+        off, metrics = {"port": None}, {"port": free_port}
+        document = {"redis": {"url": redis_url}, "metrics": metrics, "dashboard": off}
+        settings = Settings.model_validate(document | {"cameras": {"drawn": camera}})
+        stop = threading.Event()
+        with ThreadPoolExecutor(1) as thread:
+            ended = thread.submit(run_worker, settings, CameraRunner, stop=stop)
+            try:
+                yield
+            finally:
+                stop.set()
+        assert ended.result() == 0
+
+    return run
 
 
 def german(folder: Path) -> Path:
@@ -149,30 +175,28 @@ def test_the_fastest_runtime_is_found_once(
 
 
 def test_a_model_is_swapped_by_hand_kept_and_rolled_back(
-    up: Up, mirante: Run, redis_url: str, free_port: int, tmp_path: Path
+    here: Here, mirante: Run, redis_url: str, free_port: int, tmp_path: Path
 ) -> None:
     twin = german(tmp_path)
-    process = up(free_port)
-    wait_for(free_port, "mirante_model_info", 'runs="test-boxes"')
-    refused = mirante("models", "swap", "test-boxes", "test-lane", "--redis", redis_url)
-    assert refused.status == 1
-    assert "but test-lane is a segmenter; the running model stays" in refused.err
-    done = mirante("models", "swap", "test-boxes", str(twin), "--redis", redis_url)
-    assert (done.status, done.err) == (0, "")
-    assert done.out == (
-        "test-boxes: model test-boxes → twin; labels red, green, blue → rot, green, blue\n"
-        "undo: mirante models rollback test-boxes\n"
-    )
-    wait_for(free_port, "mirante_model_info", f'runs="{twin}"')
-    process.terminate()
-    assert process.wait(timeout=20) == 0
-    up(free_port)
-    wait_for(free_port, "mirante_model_info", f'runs="{twin}"')  # kept
-    back = mirante("models", "rollback", "test-boxes", "--redis", redis_url)
-    assert back.out == "test-boxes: test-boxes runs again\n"
-    again = mirante("models", "rollback", "test-boxes", "--redis", redis_url)
-    assert again.status == 1
-    assert "nothing to go back to" in again.err
+    with here():
+        wait_for(free_port, "mirante_model_info", 'runs="test-boxes"')
+        refused = mirante("models", "swap", "test-boxes", "test-lane", "--redis", redis_url)
+        assert refused.status == 1
+        assert "but test-lane is a segmenter; the running model stays" in refused.err
+        done = mirante("models", "swap", "test-boxes", str(twin), "--redis", redis_url)
+        assert (done.status, done.err) == (0, "")
+        assert done.out == (
+            "test-boxes: model test-boxes → twin; labels red, green, blue → rot, green, blue\n"
+            "undo: mirante models rollback test-boxes\n"
+        )
+        wait_for(free_port, "mirante_model_info", f'runs="{twin}"')
+    with here():
+        wait_for(free_port, "mirante_model_info", f'runs="{twin}"')  # kept
+        back = mirante("models", "rollback", "test-boxes", "--redis", redis_url)
+        assert back.out == "test-boxes: test-boxes runs again\n"
+        again = mirante("models", "rollback", "test-boxes", "--redis", redis_url)
+        assert again.status == 1
+        assert "nothing to go back to" in again.err
 
 
 def test_a_model_that_does_not_find_what_is_blurred_is_refused(
@@ -189,20 +213,20 @@ def test_a_model_that_does_not_find_what_is_blurred_is_refused(
 
 
 def test_a_swap_loses_no_frame(
-    up: Up, mirante: Run, redis_url: str, free_port: int, tmp_path: Path
+    here: Here, mirante: Run, redis_url: str, free_port: int, tmp_path: Path
 ) -> None:
     twin = german(tmp_path)
-    up(free_port, CLIP)
-    wait_for(free_port, "mirante_model_info", 'runs="test-boxes"')
     at = ("--redis", redis_url)
-    assert mirante("models", "swap", "test-boxes", str(twin), *at).out
-    assert mirante("models", "rollback", "test-boxes", *at).out
-    seen = published(redis_url, 40)
-    while {label for label, _, _ in seen[-1].detections} != {"red", "green", "blue"} or not any(
-        "rot" in frame.detections.labels for frame in seen
-    ):
-        assert len(seen) < 1000
-        seen = published(redis_url, len(seen) + 20)
+    with here(CLIP):
+        wait_for(free_port, "mirante_model_info", 'runs="test-boxes"')
+        assert mirante("models", "swap", "test-boxes", str(twin), *at).out
+        assert mirante("models", "rollback", "test-boxes", *at).out
+        seen = published(redis_url, 40)
+        while {label for label, _, _ in seen[-1].detections} != {"red", "green", "blue"} or not any(
+            "rot" in frame.detections.labels for frame in seen
+        ):
+            assert len(seen) < 1000
+            seen = published(redis_url, len(seen) + 20)
     assert [frame.seq for frame in seen] == list(range(len(seen)))
     assert sum(seen[-1].counts.dropped.values()) == 0
     names = [{label for label, _, _ in frame.detections} for frame in seen]

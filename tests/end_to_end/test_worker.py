@@ -1,14 +1,12 @@
-"""A worker from a configuration file: truth, account, previews, a Redis that goes and comes."""
+"""A worker of a configuration: truth, account, previews, a Redis that goes and comes."""
 
 from __future__ import annotations
 
 import json
-import os
 import struct
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +24,6 @@ from pipeline.config.settings import Settings
 from pipeline.gst.camera import CameraRunner
 from pipeline.worker.redis_server import RedisServer
 from pipeline.worker.worker import Worker
-from tests.support import MEASURES, ROOT
 from tests.support.images import decode_image
 from tests.support.outcome import Run
 from tests.support.running_worker import running
@@ -51,40 +48,6 @@ def frames(url: str, camera: str, count: int, *kinds: FrameKind) -> Iterator[Any
     found = subscribe(camera, kinds or ("detections",), since="0", redis=url, timeout_s=60.0)
     for _, frame in zip(range(count), found, strict=False):
         yield frame
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The Redis of a worker with a camera that is drawn, and one that cannot be reached."""
-    stages = {"stages": [{"model": "test-boxes"}, {"model": "test-lane"}]}
-    away = {"url": "rtsp://user:hunter2@127.0.0.1:9/none", "stages": []}
-    cameras = {"drawn": DRAWN | stages | {"preview": {"fps": 5}}, "away": away}
-    folder = tmp_path_factory.mktemp("site")
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("MIRANTE_")}
-    more = {"MIRANTE_HOME": str(folder), "XDG_RUNTIME_DIR": str(folder), MEASURES: "null"}
-    off = {"port": None}
-    with RedisServer(port=0) as server:
-        document = {"redis": {"url": server.url}, "metrics": off, "dashboard": off}
-        (folder / "config.yaml").write_text(yaml.safe_dump(document | {"cameras": cameras}))
-        program = str(Path(sys.executable).with_name("mirante"))
-        command = [program, "up", str(folder / "config.yaml")]
-        with subprocess.Popen(command, env=clean | more, cwd=ROOT) as process:
-            yield server.url
-            process.terminate()
-
-
-def test_what_is_published_is_what_is_in_the_picture(site: str) -> None:
-    seen = list(frames(site, "drawn", 15, "detections", "masks"))
-    assert len(seen) == 15
-    for frame in seen:
-        boxes, lane = truth(frame.seq, 640, 360)
-        assert np.abs(frame.detections.xyxy - boxes.xyxy).max() <= 2
-        found = frame.masks[0].on_frame("lane", 640, 360)
-        drawn = lane.on_frame("lane", 640, 360)
-        assert (found & drawn).sum() / (found | drawn).sum() > 0.97
-        steps = ["video_decode", "queue", "convert", "preprocess", "infer", "decode", "encode"]
-        assert list(frame.timings) == steps
-        assert frame.sent >= frame.captured
 
 
 def test_the_account_holds_in_every_message_under_overload(redis_url: str) -> None:
@@ -113,6 +76,90 @@ def check_account(redis_url: str, camera: str, reasons: set[str]) -> None:
     assert before is not None
     assert {reason for reason, n in before.counts.dropped.items() if n} == reasons
     assert before.counts.failed > 0
+
+
+@pytest.mark.parametrize(
+    ("cameras", "words"),
+    [
+        ({"a": {"url": "rtps://x/y"}}, "unknown scheme"),
+        ({"a": {**DRAWN, "stages": [{"model": "tset-boxes"}]}}, "test-boxes"),
+        ({"a": {**DRAWN, "fsp": 3}}, "fps"),
+    ],
+)
+def test_what_cannot_start_is_refused_before_anything_starts(
+    mirante: Run, tmp_path: Path, cameras: dict[str, Any], words: str
+) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump({"cameras": cameras}))
+    outcome = mirante("up", str(config))
+    assert outcome.status == 2
+    assert words in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_many_cameras_all_start_at_once(redis_url: str) -> None:
+    """Each from the first: none may view for the outbox before it is there."""
+    names = [f"c{i}" for i in range(8)]
+    cameras = {name: {"url": "test://?size=64x48&fps=5", "stages": []} for name in names}
+    with running(worker(cameras, redis_url)):
+        for name in names:
+            assert next(frames(redis_url, name, 1)).seq < 20
+            told = subscribe(name, ("status",), since="0", redis=redis_url, timeout_s=60.0)
+            first_two = statuses(islice(told, 2))
+            assert [status.state for status in first_two] == ["connecting", "running"]
+
+
+def test_a_library_that_refuses_a_file_leaves_the_process_alive(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
+    """GStreamer brings an unwinder of its own, which breaks C++ exceptions of others."""
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no network")
+    code = f"""
+import time
+from pathlib import Path
+from pipeline.config.camera import Camera
+from pipeline.gst.camera import CameraRunner
+from plugins.ledger import Ledger
+from plugins.line import Line
+camera = Camera.model_validate({{"url": "test://?size=160x96&fps=5", "stages": []}})
+runner = CameraRunner("a", camera, "fakesink", Line(Ledger("a")), lambda change: None)
+runner.start()
+time.sleep(1)
+from engines.runtimes import open_session
+try:
+    open_session("onnxruntime", Path({str(broken)!r}), 1)
+except RuntimeError:
+    print("refused")
+runner.stop()
+"""
+    done = run("python", "-c", code)
+    assert done.stdout == "refused\n", done.stderr
+    assert done.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    """The Redis of a worker with a camera that is drawn, and one that cannot be reached."""
+    stages = {"stages": [{"model": "test-boxes"}, {"model": "test-lane"}]}
+    away = {"url": "rtsp://user:hunter2@127.0.0.1:9/none", "stages": []}
+    cameras = {"drawn": DRAWN | stages | {"preview": {"fps": 5}}, "away": away}
+    with RedisServer(port=0) as server, running(worker(cameras, server.url)):
+        yield server.url
+
+
+def test_what_is_published_is_what_is_in_the_picture(site: str) -> None:
+    seen = list(frames(site, "drawn", 15, "detections", "masks"))
+    assert len(seen) == 15
+    for frame in seen:
+        boxes, lane = truth(frame.seq, 640, 360)
+        assert np.abs(frame.detections.xyxy - boxes.xyxy).max() <= 2
+        found = frame.masks[0].on_frame("lane", 640, 360)
+        drawn = lane.on_frame("lane", 640, 360)
+        assert (found & drawn).sum() / (found | drawn).sum() > 0.97
+        steps = ["video_decode", "queue", "convert", "preprocess", "infer", "decode", "encode"]
+        assert list(frame.timings) == steps
+        assert frame.sent >= frame.captured
 
 
 def test_previews_are_made_only_while_somebody_listens(site: str) -> None:
@@ -155,62 +202,3 @@ def test_a_camera_that_cannot_be_reached_leaves_the_other_alone(site: str) -> No
     client = redis.Redis.from_url(site)
     for stored in client.scan_iter("*"):
         assert b"hunter2" not in (client.dump(stored) or b"")
-
-
-@pytest.mark.parametrize(
-    ("cameras", "words"),
-    [
-        ({"a": {"url": "rtps://x/y"}}, "unknown scheme"),
-        ({"a": {**DRAWN, "stages": [{"model": "tset-boxes"}]}}, "test-boxes"),
-        ({"a": {**DRAWN, "fsp": 3}}, "fps"),
-    ],
-)
-def test_what_cannot_start_is_refused_before_anything_starts(
-    mirante: Run, tmp_path: Path, cameras: dict[str, Any], words: str
-) -> None:
-    config = tmp_path / "config.yaml"
-    config.write_text(yaml.safe_dump({"cameras": cameras}))
-    outcome = mirante("up", str(config))
-    assert outcome.status == 2
-    assert words in outcome.err
-    assert "Traceback" not in outcome.err
-
-
-def test_many_cameras_all_start_at_once(redis_url: str) -> None:
-    """Each from the first: none may view for the outbox before it is there."""
-    names = [f"c{i}" for i in range(8)]
-    cameras = {name: {"url": "test://?size=64x48&fps=5", "stages": []} for name in names}
-    with running(worker(cameras, redis_url)):
-        for name in names:
-            assert next(frames(redis_url, name, 1)).seq < 20
-            told = subscribe(name, ("status",), since="0", redis=redis_url, timeout_s=0.5)
-            assert [status.state for status in statuses(told)][:2] == ["connecting", "running"]
-
-
-def test_a_library_that_refuses_a_file_leaves_the_process_alive(
-    run: Callable[..., Any], tmp_path: Path
-) -> None:
-    """GStreamer brings an unwinder of its own, which breaks C++ exceptions of others."""
-    broken = tmp_path / "broken.onnx"
-    broken.write_bytes(b"no network")
-    code = f"""
-import time
-from pathlib import Path
-from pipeline.config.camera import Camera
-from pipeline.gst.camera import CameraRunner
-from plugins.ledger import Ledger
-from plugins.line import Line
-camera = Camera.model_validate({{"url": "test://"}})
-runner = CameraRunner("a", camera, "fakesink", Line(Ledger("a")), lambda change: None)
-runner.start()
-time.sleep(1)
-from engines.runtimes import open_session
-try:
-    open_session("onnxruntime", Path({str(broken)!r}), 1)
-except RuntimeError:
-    print("refused")
-runner.stop()
-"""
-    done = run("python", "-c", code)
-    assert done.stdout == "refused\n", done.stderr
-    assert done.returncode == 0

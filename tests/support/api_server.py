@@ -22,11 +22,11 @@ from dashboard.app import make_app, make_services
 from dashboard.services import Services
 from mirante import Counts, Detections, FrameResult, Mask, Status
 from pipeline.config.dashboard import Dashboard
+from pipeline.control.build_report import BuildReport
 from pipeline.control.credentials import Credentials
 from pipeline.control.outbox_report import OutboxReport
 from pipeline.control.registry import connect
 from pipeline.control.reports import (
-    BuildReport,
     CameraReport,
     MachineReport,
     ModelReport,

@@ -28,7 +28,7 @@ from plugins.outbox.outbox import Outbox
 LEASE_S = 0.4  # in the place of ten seconds
 RENEW_S = 0.1
 TICK_S = 0.03
-FRAME_S = 0.02
+FRAME_S = 0.04
 CAMERA = "gate"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -47,8 +48,9 @@ def make_access(folder: Path, clock: Clock | None = None, **settings: Any) -> Ac
     return Access(told, folder, clock) if clock else Access(told, folder)
 
 
+@lru_cache(maxsize=4)
 def guarded(access: Access) -> FastAPI:
-    """The application."""
+    """The application, which many browsers may ask."""
     app = FastAPI()
     app.state.services = SimpleNamespace(access=access)
     app.include_router(session.router)

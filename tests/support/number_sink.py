@@ -17,6 +17,7 @@ from gi.repository import Gst, GstBase
 
 from mirante import FrameResult
 from pipeline.cameras.synthetic import read_number
+from plugins.bindings import structure_of
 from plugins.element import FrameHandler
 
 Gst.init(None)
@@ -70,7 +71,7 @@ class NumberSink(FrameHandler, GstBase.BaseSink):
         self.size = (0, 0)
 
     def do_set_caps(self, caps: Any) -> bool:
-        shape = caps.get_structure(0)
+        shape = structure_of(caps)
         self.size = (shape.get_value("width"), shape.get_value("height"))
         return True
 

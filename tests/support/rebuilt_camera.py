@@ -1,4 +1,6 @@
-"""Rebuilds a camera hundreds of times; prints by how many megabytes the process grew.
+"""Rebuilds a camera again and again; prints by how many megabytes the process grew.
+
+usage: rebuilt_camera.py WARM CHANGES
 
 A process of its own: what other tests leave behind comes and goes by more than is measured here.
 """
@@ -26,8 +28,8 @@ def resident_mb() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 
 
-def main() -> None:
-    """Print the growth between the 200th and the 600th change of state."""
+def main(warm: int, most: int) -> None:
+    """Print the growth from the ``warm``-th change of state to the ``most``-th."""
     camera_state.BACKOFF_FIRST_S = camera_state.BACKOFF_MOST_S = camera_state.SLOW_RETRY_S = 0.0
     changes = 0
 
@@ -40,7 +42,7 @@ def main() -> None:
     until_s = time.monotonic() + PATIENCE_S
     runner.start()
     held = []
-    for least in (200, 600):
+    for least in (warm, most):
         while changes < least:
             assert time.monotonic() < until_s, f"{changes} changes in {PATIENCE_S} s"
             time.sleep(0.05)
@@ -50,4 +52,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -1,13 +1,12 @@
 """Loses an RTSP camera again and again; prints how the memory of the process grows.
 
-usage: reconnected_camera.py RECONNECTS
+usage: reconnected_camera.py URL RECONNECTS
 
 A process of its own, with the camera in another: what else comes and goes is not measured.
 """
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -18,11 +17,7 @@ from pipeline.config.camera import Camera
 from pipeline.gst.camera import CameraRunner
 from plugins.ledger import Ledger
 from plugins.line import Line
-from tests.support import ROOT
-from tests.support.printed import printed
 
-CLIP = ROOT / "tests/support/numbers/numbers_b0.h264.mp4"
-IMAGES = 2  # of each session
 WARM = 40  # reconnects after which the first measure is taken: caches are full, threads are there
 EVERY = 100
 PATIENCE_S = 60  # for one reconnect
@@ -33,7 +28,7 @@ def resident_mb() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 
 
-def main(reconnects: int) -> None:
+def main(url: str, reconnects: int) -> None:
     """Print megabytes every so many reconnects, and at last the growth after the first ``WARM``."""
     camera_state.BACKOFF_FIRST_S = camera_state.BACKOFF_MOST_S = 0.0
     lost = threading.Semaphore(0)
@@ -42,9 +37,6 @@ def main(reconnects: int) -> None:
         if change.state == State.RECONNECTING:
             lost.release()
 
-    command = [sys.executable, "-m", "tests.support.rtsp_manners", str(CLIP), str(IMAGES)]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    url = f"rtsp://127.0.0.1:{printed(server)}/live"
     spec = Camera.model_validate({"url": url})
     runner = CameraRunner("reconnected", spec, "fakesink", Line(Ledger("reconnected")), changed)
     runner.start()
@@ -57,10 +49,8 @@ def main(reconnects: int) -> None:
                 sys.stderr.write(f"{done - WARM} {held[done - WARM]:.1f}\n")
     finally:
         runner.stop()
-        server.kill()
-        server.communicate()
     sys.stdout.write(f"{held[reconnects] - held[0]:.2f}\n")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(sys.argv[1], int(sys.argv[2]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any
@@ -36,6 +37,14 @@ class Counted:
 
     def __call__(self, frame: np.ndarray, result: Any) -> None:
         counted.append(len(result.detections))
+
+
+class Unhurried:
+    """Takes 20 ms for each frame, in which the processor is for others."""
+
+    def __call__(self, frame: np.ndarray, result: Any) -> Any:
+        time.sleep(0.02)
+        return result
 
 
 class Show:

@@ -30,7 +30,7 @@ def eventually(condition: Callable[[], Any], timeout_s: float = 60.0) -> Any:
         with suppress(redis.RedisError):
             if value := condition():
                 return value
-        time.sleep(0.02)
+        time.sleep(0.05)
     raise AssertionError(f"not within {timeout_s} s")
 
 

@@ -1,7 +1,4 @@
-"""An RTSP camera whose manners can be chosen: its answers, refusals and media.
-
-usage: rtsp_manners.py CLIP IMAGES; it ends each session after so many images.
-"""
+"""An RTSP camera whose manners can be chosen: its answers, refusals and media."""
 
 from __future__ import annotations
 
@@ -12,15 +9,13 @@ import re
 import socket
 import ssl
 import struct
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, Any
 
-from pipeline.gst.clips import Clip, read_clip
+from pipeline.gst.clips import Clip
 
 NTP_TO_UNIX_S = 2_208_988_800
 RATE_HZ = 90_000
@@ -331,15 +326,3 @@ def _report(clock_s: float, rtp_time: int) -> bytes:
     whole, part = int(ntp_s), int(ntp_s % 1 * 2**32)
     report = struct.pack(">BBHIIIIII", 0x80, 200, 6, SSRC, whole, part, rtp_time, 1, 1)
     return report + struct.pack(">BBHI", 0x81, 202, 4, SSRC) + b"\1\6camera\0\0\0\0"
-
-
-def main(clip: Path, images: int) -> None:
-    """Print the port and serve until the process ends."""
-    with MannersServer(Manners(read_clip(clip), images=images)) as server:
-        sys.stdout.write(f"{server.port}\n")
-        sys.stdout.flush()
-        threading.Event().wait()
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))

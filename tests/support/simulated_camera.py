@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -50,14 +51,16 @@ class SimulatedCamera:
         published: numbers of the frames handed to the outbox, in order.
     """
 
-    def __init__(self, name: str, outbox: Outbox, ledger: Ledger, fps: float = 30.0) -> None:
+    def __init__(
+        self, name: str, outbox: Outbox, ledger: Ledger, fps: float = 30.0, mask: Mask = LANES
+    ) -> None:
         self.ledger = ledger
         self.stalls_s: list[float] = []
         self.published: list[int] = []
         self.captured_ns: dict[int, int] = {}
         self._name = name
         self._outbox = outbox
-        self._fps = fps
+        self._fps, self._mask = fps, mask
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
@@ -84,16 +87,10 @@ class SimulatedCamera:
         self.ledger.taken(pts)
         found = self.ledger.get(pts)
         assert found is not None
-        self.ledger.put(pts, _with_results(found))
+        self.ledger.put(pts, replace(found, detections=BOXES, masks=(self._mask,)))
         result = self.ledger.publish(pts)
         assert result is not None
         started_s = time.perf_counter()
         self._outbox.publish(result)
         self.stalls_s.append(time.perf_counter() - started_s)
         self.published.append(seq)
-
-
-def _with_results(result: FrameResult) -> FrameResult:
-    from dataclasses import replace
-
-    return replace(result, detections=BOXES, masks=(LANES,))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import gc
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +32,23 @@ class Source:
 
 def read_source(path: Path, text: str) -> Source:
     """Parse a file once, and go through no more of it than has to be."""
+    with nothing_collected():
+        return _read(path, text)
+
+
+@contextmanager
+def nothing_collected() -> Iterator[None]:
+    """Keep the garbage collector from trees, which have no cycles: it takes a third of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _read(path: Path, text: str) -> Source:
     tree = ast.parse(text)
     told = list(statements(tree))
     if "import_module(" in text or "__import__(" in text:

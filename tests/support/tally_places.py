@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
@@ -26,7 +26,7 @@ from pipeline.run_once import make_stages, run_once
 from pipeline.worker.process import load_models
 from pipeline.worker.redis_server import RedisServer
 from plugins.stage import OwnStage
-from tests.support.api_server import serving
+from tests.support.api_server import Bench, serving
 from tests.support.tally_stage import Tally, TallyStage
 
 YAML = """
@@ -92,10 +92,10 @@ def test_documents() -> None:
         "| `cameras.NAME.stages[].side` | `left` | side that is counted; left or right |"
         in key_table()
     )
-    schema = json.loads(schema_json())
-    jsonschema.validate(read_yaml(YAML)[0], schema)
+    schema = jsonschema.Draft202012Validator(json.loads(schema_json()))
+    schema.validate(read_yaml(YAML)[0])
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(read_yaml(YAML.replace("left", "up"))[0], schema)
+        schema.validate(read_yaml(YAML.replace("left", "up"))[0])
 
 
 def test_launch_text(camera: Camera) -> None:
@@ -138,24 +138,26 @@ def test_body_of_the_api() -> None:
     jsonschema.validate({"tally": "red", "side": "left"}, stages[-1])
 
 
-def test_api(tmp_path: Path) -> None:
-    with RedisServer(port=0) as server, serving(server, tmp_path) as bench:
-        bench.worker()
-        bench.until(bench.services.sampler.reports)
-        keys: dict[str, Any] = {"name": "gate", "url": "test://", "preview": {"blur": ["tallied"]}}
-        wrong = keys | {"stages": [{"tally": "red", "model": "strete"}]}
-        answer = bench.http.post("/api/v1/cameras", json=wrong)
-        assert answer.json()["detail"] == [
-            'gate.stages[0].model: "strete" — did you mean "street"?'
-        ]
-        right = keys | {"stages": [{"tally": "red", "model": "street"}]}
-        assert bench.http.post("/api/v1/cameras", json=right).status_code == 201
-        assert bench.camera()["models"] == ["street"]
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    with RedisServer(port=0) as server, serving(server, tmp_path_factory.mktemp("api")) as made:
+        yield made
 
 
-def test_form(tmp_path: Path) -> None:
-    with RedisServer(port=0) as server, serving(server, tmp_path) as bench:
-        *_, tally = bench.http.get("/api/v1/stages").json()
+def test_api(bench: Bench) -> None:
+    bench.worker()
+    bench.until(bench.services.sampler.reports)
+    keys: dict[str, Any] = {"name": "gate", "url": "test://", "preview": {"blur": ["tallied"]}}
+    wrong = keys | {"stages": [{"tally": "red", "model": "strete"}]}
+    answer = bench.http.post("/api/v1/cameras", json=wrong)
+    assert answer.json()["detail"] == ['gate.stages[0].model: "strete" — did you mean "street"?']
+    right = keys | {"stages": [{"tally": "red", "model": "street"}]}
+    assert bench.http.post("/api/v1/cameras", json=right).status_code == 201
+    assert bench.camera()["models"] == ["street"]
+
+
+def test_form(bench: Bench) -> None:
+    *_, tally = bench.http.get("/api/v1/stages").json()
     assert (tally["kind"], tally["title"], tally["offered"]) == ("tally", "A tally", True)
     assert [(f["key"], f["label"], f["control"], f["required"]) for f in tally["fields"]] == [
         ("tally", "Counts", "class", True),

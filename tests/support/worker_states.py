@@ -6,10 +6,12 @@ from msgspec import structs
 
 from mirante.counts import Metric
 from mirante.frame import Counts
+from pipeline.control.build_report import BuildReport
 from pipeline.control.counted_report import CountedReport
+from pipeline.control.held_report import HeldReport
 from pipeline.control.onvif_report import OnvifReport
 from pipeline.control.outbox_report import CutReport, OutboxReport
-from pipeline.control.reports import BuildReport, CameraReport, ModelReport, WorkerState
+from pipeline.control.reports import CameraReport, ModelReport, WorkerState
 from pipeline.control.sleep_report import SleepReport
 
 COUNTS = Counts(
@@ -39,6 +41,7 @@ GATE = CameraReport(
     onvif=OnvifReport(state="subscribed", events=4, failures=2),
     cpu_s=1.5,
     cpu_percent=1.9,
+    held=HeldReport(surfaces=2, bytes=6_220_800, most=4),
 )
 PAUSED = CameraReport(state="stopped", reason="paused", counts=None, in_flight=0, detections=0)
 CUT = CutReport(entries=7, kept_s=4.2, max_mib=64)
