@@ -10,6 +10,7 @@ import socket
 import stat
 import subprocess
 import tempfile
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from pipeline.cli.app import make_app
 from pipeline.config.settings import Settings
 from pipeline.service import heartbeat, tell
 from tests.support import ROOT
+from tests.support.live_site import until
 
 FOLDER = ROOT / "deploy" / "systemd"
 UNITS = {path.name: path for path in sorted(FOLDER.iterdir())}
@@ -165,8 +167,12 @@ def command(place: Path, mounts: str, port: str = "0", **variables: str | Path) 
 
 
 def answer(url: str) -> int:
-    with urllib.request.urlopen(url, timeout=30) as said:
-        return int(said.status)
+    try:
+        with urllib.request.urlopen(url, timeout=30) as said:
+            return int(said.status)
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code
 
 
 @pytest.mark.slow
@@ -192,7 +198,7 @@ def test_a_worker_runs_where_nothing_can_be_written(
             page = re.search(r"dashboard at (http://[\d.:]+)", said)
             assert metrics is not None, said
             assert page is not None, said
-            assert answer(f"{metrics[1]}/readyz") == 200
+            until(lambda: answer(f"{metrics[1]}/readyz") == 200, what="for every camera")
             assert answer(f"{page[1]}/api/v1/cameras") == 200
         finally:
             worker.send_signal(signal.SIGTERM)
