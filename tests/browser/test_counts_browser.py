@@ -81,6 +81,7 @@ def test_columns_numbers_and_table_say_what_was_counted(
     page.keyboard.press("ArrowLeft")  # the hour before this one
     expect(card.locator(".count-legend")).to_contain_text(re.compile(r"person\s*70\s*in\s*0\s*out"))
     card.get_by_text("As a table").click()
+    expect(card.locator("tbody tr")).to_have_count(2)  # drawn when it was told that it is open
     rows = [
         [cell.strip() for cell in row.locator("td").all_inner_texts()]
         for row in card.locator("tbody tr").all()
