@@ -100,8 +100,11 @@ class Reader:
         return ()
 
     def converse(self) -> Steps:
-        """Reads until nothing came for ``timeout_s``; begins again on each connection."""
-        while not self._timed_out():
+        """Reads until nothing came for ``timeout_s``; begins again on each connection.
+
+        It has looked before it ends, however long the way to that look was.
+        """
+        while True:
             yield from self.look_for_cameras()
             if self.positions:
                 yield from self.read()
@@ -110,6 +113,8 @@ class Reader:
                 yield Pause(self._wait_s())
             if self.ready:
                 yield from self.hand_out()
+            elif self._timed_out():
+                return
 
     def _recovered(self) -> None:
         self._outage.served()

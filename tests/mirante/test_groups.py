@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ import mirante
 from mirante import Gap
 from mirante.keys import key
 from plugins.outbox.outbox import Outbox
+from tests.support.awaited import await_readers, once_awaited
 from tests.support.redis_child import RedisChild
 from tests.support.simulated_camera import LANES, frame
 
@@ -50,6 +52,21 @@ def test_an_item_is_acknowledged_when_the_next_one_is_asked_for(
     assert pending(server) == 3  # 2 was handed out; nobody said that it was dealt with
 
 
+def test_it_looks_before_it_ends_however_slow_the_way_to_that_is(
+    server: RedisChild, outbox: Outbox, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(outbox, until, range(5))
+    with join(server, "a", timeout_s=0.05) as consumer:
+        perform = consumer._perform
+
+        def late(step: Any) -> Any:
+            time.sleep(0.03)  # for each of three answers before what is new is asked for
+            return perform(step)
+
+        monkeypatch.setattr(consumer, "_perform", late)
+        assert [f.seq for f in consumer] == list(range(5))
+
+
 def test_resuming_gives_again_what_was_not_acknowledged(
     server: RedisChild, outbox: Outbox, until: Until
 ) -> None:
@@ -70,14 +87,19 @@ def test_consumers_share_the_entries(server: RedisChild, outbox: Outbox, until: 
     got: list[tuple[str, int, Any]] = []
 
     def consume(name: str) -> None:
-        with join(server, name, timeout_s=1.5) as consumer:
+        with consumers[name] as consumer:
             got.extend((name, f.seq, f.lost_before) for f in consumer)
 
-    threads = [threading.Thread(target=consume, args=(name,)) for name in "abc"]
+    consumers = {name: join(server, name, timeout_s=None) for name in "abc"}
+    threads = [threading.Thread(target=consume, args=(name,)) for name in consumers]
     for thread in threads:
         thread.start()
+    await_readers(server, 3)
     for start in range(0, 300, 10):
         publish(outbox, until, range(start, start + 10))
+    until(lambda: len(got) >= 300 and not pending(server))
+    for consumer in consumers.values():
+        consumer.close()
     for thread in threads:
         thread.join()
     assert Counter(seq for _, seq, _ in got) == Counter(range(300))
@@ -94,8 +116,9 @@ def test_what_a_dead_consumer_held_goes_to_another(
     assert next(dead).seq == 0
     publish(outbox, until, range(8, 12))
     kinds = ("detections", "masks")
-    with join(server, "heir", claim_s=0.3, timeout_s=1, kinds=kinds) as consumer:
-        got = list(consumer)
+    with join(server, "heir", claim_s=0.3, timeout_s=60, kinds=kinds) as consumer:
+        got = list(itertools.islice(consumer, 12))  # what it held beyond them would be pending
+        consumer.ack()
     assert sorted(f.seq for f in got) == list(range(12))
     assert all(f.lost_before == 0 for f in got)
     assert [len(f.masks) for f in got if f.seq < 8] == [1] * 8
@@ -110,8 +133,10 @@ def test_held_entries_that_were_trimmed_count_as_lost(
     assert next(dead).seq == 0
     trim(server, 3)
     gaps: list[Gap] = []
-    with join(server, "heir", claim_s=0.3, timeout_s=1, on_gap=gaps.append) as consumer:
-        got = [f.seq for f in consumer]
+    with join(server, "heir", claim_s=0.3, timeout_s=60, on_gap=gaps.append) as consumer:
+        got = [f.seq for f in itertools.islice(consumer, 3)]
+        consumer.ack()
+    assert pending(server) == 0
     assert got == [5, 6, 7]
     assert sum(g.frames or 0 for g in gaps) == 5
     assert consumer.lost == {"gate": 5}
@@ -184,7 +209,7 @@ def test_what_a_new_primary_lacks_is_not_lost_to_whoever_has_it(
     server: RedisChild, outbox: Outbox, until: Until
 ) -> None:
     publish(outbox, until, range(10))
-    with join(server, "a", timeout_s=5) as consumer:
+    with join(server, "a", timeout_s=60) as consumer:
         got = list(itertools.islice(consumer, 10))
         client: Any = server.client()  # replication had not come so far
         client.xdel(STREAM, *(frame.entry_id for frame in got[5:]))
@@ -199,9 +224,9 @@ def test_a_new_group_begins_with_what_is_new(
     server: RedisChild, outbox: Outbox, until: Until
 ) -> None:
     publish(outbox, until, range(5))
-    consumer = join(server, "a", since=None, timeout_s=5)
-    threading.Timer(0.3, publish, (outbox, until, range(5, 8))).start()
-    got = list(itertools.islice(consumer, 3))
+    consumer = join(server, "a", since=None, timeout_s=60)
+    with once_awaited(server, publish, outbox, until, range(5, 8)):
+        got = list(itertools.islice(consumer, 3))
     assert [(f.seq, f.lost_before) for f in got] == [(5, 0), (6, 0), (7, 0)]
 
 
@@ -211,7 +236,7 @@ def test_redis_restarted_under_a_group(folder: Any, until: Until, keep: bool) ->
     outbox = Outbox(server.url)
     outbox.start()
     publish(outbox, until, range(10))
-    with join(server, "a", timeout_s=8) as consumer:
+    with join(server, "a", timeout_s=60) as consumer:
         got = [next(consumer).seq for _ in range(10)]
         server.kill()
         for number in range(10, 20):
