@@ -118,7 +118,7 @@ def lines_of(command: list[str], server: RedisChild, **environment: str) -> list
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        watch = threading.Timer(30, process.kill)
+        watch = threading.Timer(60, process.kill)
         watch.start()
         found = [process.stdout.readline() for _ in range(4)]
         watch.cancel()
@@ -142,7 +142,7 @@ def printed(running: RedisChild, tmp_path_factory: pytest.TempPathFactory) -> li
         env={**os.environ, "MIRANTE_REDIS_URL": running.url, "PYTHONUNBUFFERED": "1"},
         start_new_session=True,
     ) as process:
-        end_s = time.monotonic() + 60
+        end_s = time.monotonic() + 100
         while any(text.count("\n") < 4 for text in texts()) and time.monotonic() < end_s:
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGKILL)
@@ -161,7 +161,7 @@ def test_redis_cli(command: str, running: RedisChild, until: Callable[..., Any])
     assert command.startswith("redis-cli ")
     bound = command.replace("redis-cli", f"redis-cli -p {running.port}", 1)
     done = subprocess.run(
-        ["bash", "-c", bound], check=True, capture_output=True, text=True, timeout=20
+        ["bash", "-c", bound], check=True, capture_output=True, text=True, timeout=60
     )
     assert done.stdout.strip() not in ("", "0"), command
     assert "ERR" not in done.stdout
@@ -216,7 +216,7 @@ def test_the_rights_of_a_subscriber_are_enough(
     live.client().execute_command(*RIGHTS[user].split())
     url = live.url.replace("://", f"://{user}:PASSWORD@")
     kinds: Any = ("detections", "masks", "events", "status")
-    with mirante.subscribe("*", kinds, group, "0", redis=url, timeout_s=20) as subscription:
+    with mirante.subscribe("*", kinds, group, "0", redis=url, timeout_s=60) as subscription:
         found = set[str]()
         for item in islice(subscription, 400):
             found.add(type(item).__name__)

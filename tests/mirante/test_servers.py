@@ -210,7 +210,7 @@ def test_two_threads_that_ask_for_one_node_get_one_client() -> None:
     both = threading.Barrier(2)
 
     def connect(node: Node) -> redis.Redis:
-        both.wait(10)  # each is connecting before the other has connected
+        both.wait(60)  # each is connecting before the other has connected
         return redis.Redis(host=node[0], port=node[1])
 
     nodes = Nodes[redis.Redis]([A], connect)

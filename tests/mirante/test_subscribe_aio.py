@@ -59,7 +59,7 @@ def test_loss(server: RedisChild, outbox: Outbox, until: Until) -> None:
 @pytest.mark.own_redis
 def test_redis_restarted(server: RedisChild, outbox: Outbox, until: Until) -> None:
     async def run() -> list[int]:
-        options: Any = {"redis": server.url, "since": "0", "block_s": 0.2, "timeout_s": 20}
+        options: Any = {"redis": server.url, "since": "0", "block_s": 0.2, "timeout_s": 60}
         subscription = mirante.aio.subscribe("gate", **options)
         got = [(await anext(subscription)).seq for _ in range(3)]
         server.kill()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +17,7 @@ from mirante.client.items import ReceivedEvent
 from mirante.keys import key
 from mirante.where import WhereError
 from plugins.outbox.outbox import Outbox
+from tests.support.awaited import once_awaited
 from tests.support.redis_child import RedisChild
 from tests.support.simulated_camera import frame
 from tests.support.wire_frames import some_event
@@ -83,20 +83,31 @@ def test_of_several_cameras_and_those_that_come_later(
     happen(server, outbox, until, [1], "yard")
     assert sorted(ids(subscribed(server, ["gate", "yard"], kinds=["events"]))) == ["e0", "e1"]
     cameras = ["yard", "ro?f"]
-    with subscribed(server, cameras, kinds=["events"], since=None, timeout_s=20) as found:
-        threading.Timer(0.3, happen, (server, outbox, until, [2], "roads")).start()
-        threading.Timer(0.4, happen, (server, outbox, until, [3], "roof")).start()
+
+    def come() -> None:
+        happen(server, outbox, until, [2], "roads")
+        happen(server, outbox, until, [3], "roof")
+
+    with (
+        subscribed(server, cameras, kinds=["events"], since=None, timeout_s=60) as found,
+        once_awaited(server, come),
+    ):
         assert next(found).camera == "roof"
 
 
-def test_where_to_begin(server: RedisChild, outbox: Outbox, until: Until) -> None:
+def test_where_to_begin(
+    server: RedisChild, outbox: Outbox, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
     happen(server, outbox, until, range(6))
     got = list(subscribed(server, "gate", kinds=["events"]))
     assert ids(got) == [f"e{n}" for n in range(6)]
     resumed = subscribed(server, "gate", kinds=["events"], since=got[2].entry_id)
     assert ids(resumed) == ["e3", "e4", "e5"]
-    ago_s = time.time() - EPOCH_MS / 1000 - 3.5
-    assert ids(subscribed(server, "gate", kinds=["events"], since=ago_s)) == ["e4", "e5"]
+    now_s = time.time()
+    with monkeypatch.context() as patched:
+        patched.setattr("time.time", lambda: now_s)  # stands still meanwhile
+        ago_s = now_s - EPOCH_MS / 1000 - 3.5
+        assert ids(subscribed(server, "gate", kinds=["events"], since=ago_s)) == ["e4", "e5"]
 
 
 def test_a_group_is_durable_and_what_is_held_back_is_done(

@@ -45,7 +45,8 @@ class RedisChild:
         self.process = subprocess.Popen(
             [self.program, *bound, *quiet, *self.options], stdout=subprocess.DEVNULL
         )
-        for _ in range(500):
+        end_s = time.monotonic() + 60
+        while time.monotonic() < end_s and self.process.poll() is None:
             with contextlib.suppress(redis.RedisError):
                 self.client().execute_command("PING")
                 return self
