@@ -31,5 +31,7 @@ def site(server: RedisChild, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     from tests.support.mcp_calls import guarded_site
 
     monkeypatch.setenv("MIRANTE_HOME", str(tmp_path))
+    monkeypatch.setattr("pipeline.control.reports.KEPT_MS", 600_000)  # its worker reports once
+    monkeypatch.setattr("bridges.mcp.paired.WAIT_S", 60.0)  # on a busy machine
     with guarded_site(server, tmp_path) as made:
         yield made

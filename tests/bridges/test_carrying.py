@@ -74,9 +74,13 @@ def test_all_arrives_once_and_goes_on_where_it_stopped(server: RedisChild, until
         write(server, event(0, "yard"), 0)
         write(server, status(), 1)
         until(lambda: set(sink.got[3:]) == {"yard-0", "gate running"})
-        told = until(lambda: (r := report(server, "sink")) and r.delivered == 5 and not r.lag and r)
+        told = until(  # its age may be of an entry that was read behind the count of the others
+            lambda: (
+                (r := report(server, "sink")) and (r.delivered, r.lag, r.lag_s) == (5, 0, 0) and r
+            )
+        )
         assert (told.state, told.kind, told.target) == ("running", "sink", "list://here")
-        assert (told.group, told.cameras, told.lag_s) == ("bridge-sink", 2, 0)
+        assert (told.group, told.cameras) == ("bridge-sink", 2)
     stopped = report(server, "sink")
     assert stopped is not None
     assert (stopped.state, stopped.delivered, sink.closed) == ("stopped", 5, 1)
@@ -93,8 +97,10 @@ def test_one_that_is_away_gets_all_of_it_later_in_order(server: RedisChild, unti
     with carried(sink, server):
         for number in range(200):
             write(server, event(number), number)
-        told = until(lambda: (r := report(server, "sink")) and r.lag == 200 and r)
-        assert (told.state, told.words, told.last_error) == ("away",) + ("nobody there",) * 2
+        told = until(  # all may be there before the first delivery fails
+            lambda: (r := report(server, "sink")) and (r.state, r.lag) == ("away", 200) and r
+        )
+        assert (told.words, told.last_error) == ("nobody there", "nobody there")
         assert told.failed > 0
         assert told.lag_s > 1000, "the age of the oldest"
         sink.away = ""
@@ -163,9 +169,9 @@ def test_one_that_is_away_says_so_before_there_is_anything(
 
 
 def test_a_camera_that_came_while_it_was_down(server: RedisChild, until: Until) -> None:
-    now_s = time.time()
     with carried(Sink(), server, since_s=None):
         until(lambda: (r := report(server, "sink")) and r.state == "running")
+    now_s = time.time()
     write(server, event(0, "old", ts=now_s - 7200), 0)
     write(server, event(0, "yard", ts=now_s + 1), 0)
     again = Sink()
@@ -182,7 +188,7 @@ def test_what_waits_is_as_old_as_it_is(server: RedisChild, until: Until) -> None
         until(lambda: sink.got)
         sink.away = "nobody there"
         write(server, event(0, ts=now_s), 0)
-        until(lambda: sink.largest == 1 and (r := report(server, "sink")) and r.lag == 1)
+        until(lambda: (r := report(server, "sink")) and (r.delivered, r.lag) == (1, 1))
         write(server, event(1, "yard", ts=now_s), 1)
         told = until(lambda: (r := report(server, "sink")) and r.lag == 2 and r)
         assert told.lag_s < 86_400, "not as old as the entry before"
@@ -279,8 +285,12 @@ def test_a_second_of_the_same_name_is_refused(server: RedisChild) -> None:
 def test_one_that_ends_without_a_word_is_gone(server: RedisChild, until: Until) -> None:
     with carried(Sink(), server):
         until(lambda: (r := report(server, "sink")) and r.state == "running")
-        server.client().delete(bridge_key("sink", "lease"))
-        assert report(server, "sink").state == "gone"  # type: ignore[union-attr]
+
+        def is_gone() -> bool:  # which it may contradict before it is looked at
+            server.client().delete(bridge_key("sink", "lease"))
+            return report(server, "sink").state == "gone"  # type: ignore[union-attr]
+
+        until(is_gone)
         until(lambda: report(server, "sink").state == "running")  # type: ignore[union-attr]
 
 

@@ -201,6 +201,7 @@ def test_the_image_is_of_the_frame_of_the_results(site: Bench) -> None:
     sender = send_image(site, 5)
     talk(site, without)
     sender.join()
+    site.until(lambda: site.http.get(latest).json()["seq"] == 8)
     site.http.post("/api/v1/cameras/gate/pause")
     site.until(lambda: site.camera()["paused"])
 

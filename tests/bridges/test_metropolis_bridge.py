@@ -76,9 +76,11 @@ def test_an_answer_that_is_lost_doubles_nothing(server: RedisChild) -> None:
     """Written, and cut off before the answer; then away for a while; then all of it again."""
     with TcpProxy(Path(server.socket)) as proxy:
         bridge = made(server, to=proxy.url)
-        bridge._client = bridge._url.client(0.3)
+        bridge._client = bridge._url.client(60)
         parcels = [frame_parcel(seq) for seq in range(3)]
         bridge.deliver(parcels[:1])
+        bridge._client.close()
+        bridge._client = bridge._url.client(0.3)
         proxy.hold("replies")
         with pytest.raises(AwayError):
             bridge.deliver(parcels[1:])
@@ -88,7 +90,7 @@ def test_an_answer_that_is_lost_doubles_nothing(server: RedisChild) -> None:
         assert states(parcels[1:]) == {"waits"}
         proxy.hold()
         bridge._client.close()
-        bridge._client = bridge._url.client(30)
+        bridge._client = bridge._url.client(60)
         bridge.deliver(parcels[1:])
         again = [frame_parcel(seq) for seq in range(4)]
         bridge.deliver(again)  # as after a bridge that was killed

@@ -171,9 +171,22 @@ def test_an_event_that_is_given_up_takes_none_along_while_others_are_taken(
 
 
 def test_what_is_on_its_way_at_the_end_does_not_come_again(
-    server: RedisChild, folder: Path, until: Until
+    server: RedisChild, folder: Path, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go = threading.Event()
+    go, close = threading.Event(), HookBridge.close
+
+    def answer_late(bridge: HookBridge) -> None:
+        until(lambda: bridge._over)
+        time.sleep(0.5)
+        go.set()
+
+    def closing(bridge: HookBridge) -> None:
+        answers = threading.Thread(target=answer_late, args=(bridge,))
+        answers.start()
+        close(bridge)
+        answers.join()
+
+    monkeypatch.setattr(HookBridge, "close", closing)
     with receiving() as receiver:
         receiver.usual = lambda _got: Reply(after=go)
         for number in range(3):
@@ -181,9 +194,6 @@ def test_what_is_on_its_way_at_the_end_does_not_come_again(
             write(server, event(number, "yard"), number)
         with hooked(server.url, folder, a={"url": receiver.url}):
             until(lambda: len(receiver.tries) == 2)
-            ending = threading.Timer(1, go.set)
-            ending.start()
-        ending.join()
         assert sorted(receiver.ids) == ["gate-0", "yard-0"]
         told = report(server, "webhook-a")
         assert told is not None

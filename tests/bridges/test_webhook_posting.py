@@ -41,7 +41,7 @@ def test_how_long_to_wait(
 @pytest.mark.parametrize("value", [" a", "a\nb", "ä"])
 def test_what_cannot_be_sent_is_not_tried_again(value: str) -> None:
     with receiving() as receiver:
-        poster = Poster(5)
+        poster = Poster(60)
         answer = poster.post(Request(receiver.url, {"X": value}, b""))
         poster.close()
         assert not receiver.tries
@@ -124,7 +124,7 @@ def test_tls_is_verified(tmp_path: Path) -> None:
         assert len(receiver.got) == 1
 
 
-def posted(url: str, timeout_s: float = 5, ca: Path | None = None) -> Answer:
+def posted(url: str, timeout_s: float = 60, ca: Path | None = None) -> Answer:
     poster = Poster(timeout_s, ca)
     try:
         return poster.post(Request(url, {"Content-Type": "text/plain"}, b"x"))

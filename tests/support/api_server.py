@@ -194,7 +194,7 @@ def serving(
         port = web.servers[0].sockets[0].getsockname()[1]
         with (
             # Without certificates, which take 40 ms to read and which HTTP has no use for.
-            httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10, verify=False) as http,
+            httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, verify=False) as http,
             connect(server.url) as client,
         ):
             yield Bench(http, services, client, outbox, server, app)

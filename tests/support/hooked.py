@@ -14,7 +14,7 @@ from bridges.webhook.given import Given
 from bridges.webhook.running import carry, hooks_of
 from tests.support.bridged import running
 
-FAST = {"first_s": 0.01, "most_s": 0.05, "timeout_s": 5}
+FAST = {"first_s": 0.01, "most_s": 0.05, "timeout_s": 60}
 
 
 @contextmanager
