@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import weakref
 from pathlib import Path
 
@@ -91,6 +92,8 @@ def test_frames_go_on_while_models_are_swapped(tmp_path: Path, models: Models) -
 
     thread = threading.Thread(target=camera)
     thread.start()
+    while not (seen or failed):
+        time.sleep(0.001)
     for _ in range(10):
         models.swap(first, second)
         models.rollback(first)

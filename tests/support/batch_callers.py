@@ -15,7 +15,7 @@ from engines.batcher import Batcher
 from engines.runtimes import TensorInfo
 
 FLOAT = np.dtype(np.float32)
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 class Ended(BaseException):

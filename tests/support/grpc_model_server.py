@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tests.support.model_server import OF_V2, TO_V2, V2, Models, axes
+from tests.support.ports import free_port
 
 ABORTS = {
     "drop": "UNAVAILABLE",
@@ -21,7 +22,7 @@ class GrpcServer:
     """The double over gRPC, by the protocol's own stubs."""
 
     def __init__(self, models: Models) -> None:
-        self.models, self.port = models, 0
+        self.models, self.port = models, free_port()
         self.start()
 
     def start(self) -> None:
@@ -34,7 +35,7 @@ class GrpcServer:
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(
             _servicer(self.models), self._server
         )
-        self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
+        self._server.add_insecure_port(f"127.0.0.1:{self.port}")
         self._server.start()
 
     def stop(self) -> None:

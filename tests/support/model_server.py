@@ -21,6 +21,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from tests.support.onnx_networks import run_by
+from tests.support.ports import free_port
 
 # ONNX Runtime's name, version 2's, TensorFlow's, NumPy's.
 TYPES = [
@@ -283,16 +284,15 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class HttpServer:
-    """The double over HTTP, at a free port that it keeps over ``stop`` and ``start``."""
+    """The double over HTTP, at a port that stays its own over ``stop`` and ``start``."""
 
     def __init__(self, models: Models, tls: tuple[Path, Path] | None = None) -> None:
-        self.models, self._tls, self.port = models, tls, 0
+        self.models, self._tls, self.port = models, tls, free_port()
         self.start()
 
     def start(self) -> None:
         handler = type("Bound", (Handler,), {"models": self.models})
         self._server = _Server(("127.0.0.1", self.port), handler)
-        self.port = self._server.server_port
         if self._tls is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*self._tls)

@@ -34,7 +34,7 @@ def test_processes_that_need_it_make_it_once(home: Path, tmp_path: Path) -> None
     processes = [context.Process(target=_load, args=(path, results)) for _ in range(2)]
     for process in processes:
         process.start()
-    found = {results.get(timeout=60) for _ in processes}
+    found = {results.get(timeout=100) for _ in processes}
     for process in processes:
         process.join(60)
     (folder,) = (each for each in store.made().iterdir() if each.name != ".locks")

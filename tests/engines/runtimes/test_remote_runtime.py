@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ class Served:
         return f"{scheme}://127.0.0.1:{self.server.port}"
 
     def open(self, **more: Any) -> Session:
-        more = {"url": self.url, "model": "grid", "timeout_s": 10, **more}
+        more = {"url": self.url, "model": "grid", "timeout_s": 60, **more}
         return open_remote_session(self.runtime, Server(**more))
 
 
@@ -69,6 +70,17 @@ def start(tmp_path: Path) -> Iterator[Callable[[str], Served]]:
     yield begin
     for one in running:
         one.server.stop()
+
+
+@contextmanager
+def within(session: Any, seconds: float) -> Iterator[None]:
+    """For a while a manifest that gives an answer so little time, in which a busy machine might not
+    give those that are wanted.
+    """
+    server = session._remote._server
+    session._remote._server = server.model_copy(update={"timeout_s": seconds})
+    yield
+    session._remote._server = server
 
 
 @pytest.fixture(params=RUNTIMES)
@@ -106,11 +118,10 @@ def test_what_the_server_refuses_is_not_asked_again(served: Served) -> None:
 def test_a_server_that_hangs_is_waited_for_no_longer_than_the_manifest_says(
     served: Served,
 ) -> None:
-    session = served.open(timeout_s=0.3, attempts=5)
+    session = served.open(attempts=5)
     served.models.fail("hang")
-    with pytest.raises(
-        RemoteError, match=r"no (complete )?answer within 0\.3 s, after 1 attempt in \d"
-    ):
+    words = r"no (complete )?answer within 0\.3 s, after 1 attempt in \d"
+    with within(session, 0.3), pytest.raises(RemoteError, match=words):
         session.run(PICTURE)
     served.models.release.set()
     assert session.run(PICTURE)
@@ -123,9 +134,10 @@ def test_an_answer_that_never_ends_is_not_waited_for(
 ) -> None:
     """Neither its body nor its header, though each byte comes in time."""
     served = start(runtime)
-    session = served.open(timeout_s=0.4)
+    session = served.open()
     served.models.fail(fault)
-    with pytest.raises(RemoteError, match=r"no complete answer within 0\.4 s, after 1 attempt"):
+    words = r"no complete answer within 0\.4 s, after 1 attempt"
+    with within(session, 0.4), pytest.raises(RemoteError, match=words):
         session.run(PICTURE)
 
 
@@ -136,7 +148,7 @@ def test_a_server_that_is_away_is_said_to_be_and_used_when_it_is_back(served: Se
     with pytest.raises(RemoteError, match=r"onnection refused.*, after 3 attempts in "):
         session.run(PICTURE)
     served.server.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             session.run(PICTURE)
@@ -332,7 +344,7 @@ def test_tls_is_verified(
     models = Models()
     models.add("grid", colour_grid(tmp_path / "grid.onnx", "yolov8", 32, 16))
     server = HttpServer(models, certificate)
-    where = Server(url=f"https://127.0.0.1:{server.port}", model="grid", timeout_s=10)
+    where = Server(url=f"https://127.0.0.1:{server.port}", model="grid", timeout_s=60)
     try:
         with pytest.raises(RemoteError, match="certificate verify failed"):
             open_remote_session(runtime, where)

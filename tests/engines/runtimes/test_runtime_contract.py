@@ -129,7 +129,7 @@ class TestContract:
         barrier = threading.Barrier(4)
 
         def run(index: int) -> None:
-            barrier.wait(10)
+            barrier.wait(60)
             for _ in range(8 if is_tiny else 1):
                 for name, value in case.session.run((case.feeds, case.batch)[index % 2]).items():
                     assert np.allclose(value, wanted[index % 2][name], atol=1e-4)

@@ -113,7 +113,7 @@ def test_three_cameras_ask_a_server_at_once(tmp_path: Path) -> None:
         for runtime in asking:
             is_grpc = runtime == "kserve-grpc"
             url = f"grpc://127.0.0.1:{grpc.port}" if is_grpc else f"http://127.0.0.1:{http.port}"
-            place = {"server": {"url": url, "model": "grid", "timeout_s": 20}}
+            place = {"server": {"url": url, "model": "grid", "timeout_s": 60}}
             manifests.append(write_manifest(tmp_path, runtime, place))
         assert run(LAUNCH, *manifests) == "all frames done\n" * 3
     finally:

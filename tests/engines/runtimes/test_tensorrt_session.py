@@ -151,7 +151,7 @@ def test_two_calls_run_at_once_and_no_more(here: Bench) -> None:
         with lock:
             at_once[0] += 1
             at_once[1] = max(at_once)
-        met.wait(30)  # passes only when two are here
+        met.wait(60)  # passes only when two are here
         with lock:
             at_once[0] -= 1
 
@@ -210,17 +210,17 @@ def test_closing_waits_for_the_calls_that_run(here: Bench) -> None:
 
     def before_work() -> None:
         running.set()
-        assert go.wait(30)
+        assert go.wait(60)
 
     here.cuda.before_work = before_work
     with ThreadPoolExecutor(2) as pool:
         call = pool.submit(session.run, random_x(2))
-        assert running.wait(30)
+        assert running.wait(60)
         closed = pool.submit(session.close)
         assert not closed.done()
         go.set()
-        same(call.result(30), expected(here.network, random_x(2)))
-        closed.result(30)
+        same(call.result(60), expected(here.network, random_x(2)))
+        closed.result(60)
     assert here.cuda.open() == {}
 
 
