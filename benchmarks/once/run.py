@@ -60,7 +60,8 @@ def run_fault(plan: Plan, folder: Path, fault: str) -> tuple[int, Tally]:
         last_s = begun_s + plan.crossings / plan.rate
         due_s = begun_s + plan.every / 2
         while (now_s := time.time()) < last_s + plan.seen:
-            if fault != "none" and due_s <= now_s < last_s:
+            is_due = due_s <= now_s and (now_s < last_s or not times)  # once, however late
+            if fault != "none" and is_due:
                 FAULTS[fault](site)
                 times, due_s = times + 1, due_s + plan.every
             site.check()
