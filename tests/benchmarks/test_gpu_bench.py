@@ -145,12 +145,12 @@ def test_parts_share_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(running, "run_part", at_once)
     parts = {name: Part("", share, ()) for name, share in (("a", 1.0), ("b", 3.0), ("c", 4.0))}
     with quiet_meter() as meter:
-        told = list(run_parts(parts, 805.0, lambda s: replace(JOB, seconds=s), meter))
+        told = list(run_parts(parts, 8005.0, lambda s: replace(JOB, seconds=s), meter))
     # What was not used is for those behind.
     assert given == {
-        "a": pytest.approx(100, abs=5),
-        "b": pytest.approx(343, abs=5),
-        "c": pytest.approx(800, abs=5),
+        "a": pytest.approx(1000, abs=60),
+        "b": pytest.approx(3430, abs=60),
+        "c": pytest.approx(8000, abs=60),
     }
     assert [each.part for each in told] == ["a", "b", "c"]
     with quiet_meter() as meter:

@@ -275,6 +275,7 @@ def test_a_search_that_begins_higher_finds_the_same(holds: int) -> None:
     assert max((each.cameras for each in steps if each.is_good), default=0) == holds
 
 
+@pytest.mark.rtsp
 def test_the_line_is_told_step_by_step(with_engine: OnTensorrt) -> None:
     asked: list[tuple[str, int]] = []
 
@@ -298,6 +299,7 @@ def test_the_line_is_told_step_by_step(with_engine: OnTensorrt) -> None:
     assert memory.value == pytest.approx(40)
 
 
+@pytest.mark.rtsp
 def test_each_codec_of_the_line_says_why_it_is_not_measured(
     with_engine: OnTensorrt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -319,6 +321,7 @@ def test_each_codec_of_the_line_says_why_it_is_not_measured(
     assert [each.note for each in found[:2]] == ["no Redis", "no decoder of H.265 is here"]
 
 
+@pytest.mark.rtsp
 def test_codecs_are_those_of_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
     from pipeline.gst import decoders
 
