@@ -325,7 +325,7 @@ def _note(decided: list[int], number: int, _: Keeper) -> None:
 
 
 def _wait(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)

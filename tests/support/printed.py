@@ -6,7 +6,7 @@ import subprocess
 import threading
 
 
-def printed(process: subprocess.Popen[str], timeout_s: float = 60) -> str:
+def printed(process: subprocess.Popen[str], timeout_s: float = 100) -> str:
     """Return the next line of a process's output; kill the process if none comes in time.
 
     Raises:
