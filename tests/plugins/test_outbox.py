@@ -197,7 +197,7 @@ def test_close_sends_what_is_left(server: RedisChild) -> None:
     for number in range(300):
         outbox.publish(frame(number))
     outbox.start()
-    assert outbox.close(10) == 0
+    assert outbox.close(60) == 0
     assert len(ids(server)) == 300
 
 
@@ -336,5 +336,5 @@ def test_results_that_may_wait_go_together_and_others_take_them_along(
         outbox.publish(frame(HELD + number), holds=True)
     until(lambda: sent(outbox) == 2 * HELD)
     outbox.publish(frame(2 * HELD), holds=True)
-    assert outbox.close() == 0
+    assert outbox.close(60) == 0
     assert len(ids(server)) == 2 * HELD + 1
