@@ -25,13 +25,14 @@ class Follower:
         got: how often each frame came: camera and number.
         lost: frames that it was told are missing.
         maskless: frames whose masks are missing, which the reader was not told.
+        sent_s: Unix seconds at which the last frame of each camera was handed to Redis.
     """
 
     def __init__(self, url: str, **options: Any) -> None:
         options = {"since": "0", "block_s": 0.2, **options}
         self.got: Counter[tuple[str, int]] = Counter()
         self.lost = self.maskless = 0
-        self.last_s: dict[str, float] = {}
+        self.sent_s: dict[str, float] = {}
         self._stop = threading.Event()
         kinds: Any = ("detections", "masks")
         self._subscription = mirante.subscribe("*", kinds, redis=url, timeout_s=None, **options)
@@ -44,7 +45,7 @@ class Follower:
             self.got[item.camera, item.seq] += 1
             self.lost += item.lost_before or 0
             self.maskless += not item.masks and not item.masks_lost
-            self.last_s[item.camera] = time.monotonic()
+            self.sent_s[item.camera] = item.sent
 
     def close(self) -> None:
         self._subscription.close()
@@ -90,7 +91,7 @@ def loaded(url: str, names: Sequence[str]) -> Iterator[tuple[Load, Follower, Fol
     load = Load(url, names)
     followers = Follower(url), Follower(url, group="alarm", consumer="one", claim_s=600)
     try:
-        _wait(lambda: all(set(names) <= f.last_s.keys() for f in followers))
+        _wait(lambda: all(set(names) <= f.sent_s.keys() for f in followers))
         yield load, *followers
         load.stop()
         _wait(lambda: all(load.published <= f.got.keys() for f in followers))
