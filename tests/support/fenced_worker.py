@@ -2,7 +2,8 @@
 
 ``python -m tests.support.fenced_worker URL NAME MARK`` runs until its input ends; a line of input
 stops it and starts it again, as a clean restart does. Its frames are MARK pixels wide. For each
-start it prints a line of JSON: by what its lease and its claims are known.
+start it prints a line of JSON: by what its lease and its claims are known; and when it ends, one of
+the pauses of the machine (``Stalls``).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from plugins.ledger import Ledger
 from plugins.outbox import fence
 from plugins.outbox.lane import LOST, REFUSED
 from plugins.outbox.outbox import Outbox
+from tests.support.stalls import Stalls
 
 LEASE_S = 0.4  # in the place of ten seconds
 RENEW_S = 0.1
@@ -107,7 +109,7 @@ def main() -> None:
     lease.LEASE_MS = fence.OWNER_MS = round(LEASE_S * 1000)
     lease.RENEW_S = fence.RENEW_S = RENEW_S
     tenancy.SPARE_S = LEASE_S
-    over = False
+    over, stalls = False, Stalls()
     while not over:
         stop = threading.Event()
         thread = threading.Thread(target=FencedWorker(url, name, int(mark)).run, args=(stop,))
@@ -115,6 +117,8 @@ def main() -> None:
         over = not sys.stdin.readline()
         stop.set()
         thread.join()
+    stalls.close()
+    sys.stdout.write(json.dumps({"pauses": stalls.pauses}) + "\n")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from tests.support import ROOT
 from tests.support.redis_child import RedisChild
 from tests.support.redis_entries import entries
 from tests.support.simulated_camera import SimulatedCamera
+from tests.support.stalls import Stalls
 
 CAMERAS = ("north", "east", "south", "west")
 
@@ -37,6 +38,7 @@ class Report:
         announced: frames that the cameras' last messages say the outbox lost.
         maskless: entries of ``in_stream`` whose masks are missing.
         stalls_s: durations of all calls of ``publish``.
+        paused_s: the longest time for which the machine kept a thread waiting that was due.
     """
 
     published: int
@@ -48,6 +50,7 @@ class Report:
     announced: int
     maskless: int
     stalls_s: list[float]
+    paused_s: float
 
     def __str__(self) -> str:
         stalls = sorted(self.stalls_s)
@@ -82,7 +85,8 @@ class Listener:
 
     def frames(self, ends: set[tuple[str, str]]) -> list[Received]:
         """What it got, once it has got the entries ``ends`` (camera and ID)."""
-        for _ in range(400):
+        until_s, got = time.monotonic() + 60, list[Received]()
+        while time.monotonic() < until_s:
             lines = self._file.read_text().splitlines() if self._file.exists() else []
             got = [Received(*json.loads(line)) for line in lines if line.endswith("]")]
             if ends <= {(frame.camera, frame.entry_id) for frame in got}:
@@ -111,6 +115,7 @@ def outage(
         server.url, ring_s=ring_s, on_lost=lambda camera, frames: ledgers[camera].lost(frames)
     )
     outbox.start()
+    pauses = Stalls()
     listener = Listener(server.url, folder)
     cameras = [SimulatedCamera(name, outbox, ledgers[name], fps) for name in CAMERAS]
     for camera in cameras:
@@ -126,14 +131,19 @@ def outage(
     time.sleep(after_s)
     for camera in cameras:
         camera.stop()
-    outbox.close(10)
-    report = _report(cameras, outbox, listener, server)
+    pauses.close()
+    outbox.close(60)
+    report = _report(cameras, outbox, listener, server, pauses.longest_s)
     server.kill()
     return report
 
 
 def _report(
-    cameras: list[SimulatedCamera], outbox: Outbox, listener: Listener, server: RedisChild
+    cameras: list[SimulatedCamera],
+    outbox: Outbox,
+    listener: Listener,
+    server: RedisChild,
+    paused_s: float,
 ) -> Report:
     client = server.client()
     kept = {name: entries(client, key(name, "detections")) for name in CAMERAS}
@@ -152,6 +162,7 @@ def _report(
         sum(message["counts"]["dropped"].get("outbox", 0) for message in last),
         sum(i not in masks[name] for name, found in kept.items() for i, _ in found),
         [stall_s for camera in cameras for stall_s in camera.stalls_s],
+        paused_s,
     )
 
 
