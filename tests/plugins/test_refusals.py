@@ -16,6 +16,7 @@ from tests.support.simulated_camera import frame
 
 Until = Callable[..., Any]
 PASSWORD = "s3cr3t-pw"
+USER = "eavesdropper"  # in no word of a log and no name of a folder
 
 pytestmark = pytest.mark.own_redis
 
@@ -40,7 +41,7 @@ def open_outbox(until: Until, caplog: pytest.LogCaptureFixture) -> Any:
         assert outbox.state.lost == {"gate": 0}
         assert words in caplog.text
         assert PASSWORD not in caplog.text
-        assert "eve" not in caplog.text
+        assert USER not in caplog.text
         return outbox
 
     yield open_
@@ -49,12 +50,12 @@ def open_outbox(until: Until, caplog: pytest.LogCaptureFixture) -> Any:
 
 
 def user(server: RedisChild, rules: str) -> None:
-    """Sets rules of the user eve."""
-    server.client().execute_command("ACL", "SETUSER", "eve", *rules.split())
+    """Sets rules of the user."""
+    server.client().execute_command("ACL", "SETUSER", USER, *rules.split())
 
 
 def with_user(server: RedisChild, password: str = PASSWORD) -> str:
-    return server.url.replace("://", f"://eve:{password}@")
+    return server.url.replace("://", f"://{USER}:{password}@")
 
 
 def test_wrong_password(server: RedisChild, open_outbox: Any) -> None:
