@@ -55,7 +55,7 @@ def launch() -> Callable[..., Ended]:
     Gst.init(None)
     register()
 
-    def run(text: str, timeout_s: float = 20.0) -> Ended:
+    def run(text: str, timeout_s: float = 60.0) -> Ended:
         pipeline = Gst.parse_launch(text)
         pipeline.set_state(Gst.State.PLAYING)
         ended = Ended(Counts())

@@ -49,7 +49,7 @@ def shown(
     )
     pipeline.set_state(Gst.State.PLAYING)
     pipeline.get_by_name("in").emit("push-buffer", Gst.Buffer.new_wrapped(noise.tobytes()))
-    sample = pipeline.get_by_name("out").emit("try-pull-sample", 10 * Gst.SECOND)
+    sample = pipeline.get_by_name("out").emit("try-pull-sample", 60 * Gst.SECOND)
     assert sample is not None, pipeline.get_bus().pop_filtered(Gst.MessageType.ERROR)
     return image_of(sample), pipeline.get_by_name("kept"), pipeline
 
@@ -95,7 +95,7 @@ def test_rows_may_be_packed(format_: str, planes: list[tuple[int, int]]) -> None
     pipeline.set_state(Gst.State.PLAYING)
     try:
         pipeline.get_by_name("in").emit("push-buffer", Gst.Buffer.new_wrapped(data))
-        sample = pipeline.get_by_name("out").emit("try-pull-sample", 10 * Gst.SECOND)
+        sample = pipeline.get_by_name("out").emit("try-pull-sample", 60 * Gst.SECOND)
         assert sample is not None, pipeline.get_bus().pop_filtered(Gst.MessageType.ERROR)
         closeup = pipeline.get_by_name("kept").line.closeup
         part = closeup.crop((3, 2, 22, 15))

@@ -80,7 +80,7 @@ def test_a_plain_line_takes_the_decoders_word_on_damage() -> None:
             buffer.set_flags(Gst.BufferFlags.CORRUPTED)
         source.emit("push-buffer", buffer)
     source.emit("end-of-stream")
-    pipeline.get_bus().timed_pop_filtered(20 * Gst.SECOND, Gst.MessageType.EOS)
+    pipeline.get_bus().timed_pop_filtered(60 * Gst.SECOND, Gst.MessageType.EOS)
     pipeline.set_state(Gst.State.NULL)
     assert [result.damaged for _, _, result in recorded_stages.seen] == [True, False]
 
@@ -180,7 +180,7 @@ def test_a_publisher_that_did_not_start_starts_once_it_is_right() -> None:
         pipeline.get_by_name("end").set_property("camera", "a")
         pipeline.set_state(Gst.State.PLAYING)
         ends = Gst.MessageType.EOS | Gst.MessageType.ERROR
-        message = pipeline.get_bus().timed_pop_filtered(20 * Gst.SECOND, ends)
+        message = pipeline.get_bus().timed_pop_filtered(60 * Gst.SECOND, ends)
         assert message is not None
         assert message.type == Gst.MessageType.EOS, message.parse_error()
     finally:
@@ -197,12 +197,12 @@ def test_the_end_arrives_where_a_busy_machine_notes_paused_last() -> None:
     )
     pipeline.set_state(Gst.State.PLAYING)
     try:
-        assert pipeline.get_state(10 * Gst.SECOND)[1] == Gst.State.PLAYING
+        assert pipeline.get_state(60 * Gst.SECOND)[1] == Gst.State.PLAYING
         late = (Gst.State.READY, Gst.State.PAUSED, Gst.State.VOID_PENDING)
         pipeline.post_message(Gst.Message.new_state_changed(pipeline, *late))
         pipeline.get_by_name("source").emit("end-of-stream")
         ends = Gst.MessageType.EOS | Gst.MessageType.ERROR
-        message = pipeline.get_bus().timed_pop_filtered(10 * Gst.SECOND, ends)
+        message = pipeline.get_bus().timed_pop_filtered(60 * Gst.SECOND, ends)
         assert message is not None, "the bin kept the end of the stream to itself"
         assert message.type == Gst.MessageType.EOS
     finally:

@@ -32,7 +32,7 @@ def made(name: str = "gate") -> Any:
 def run(pipeline: Any) -> None:
     pipeline.set_state(Gst.State.PLAYING)
     wanted = Gst.MessageType.EOS | Gst.MessageType.ERROR
-    message = pipeline.get_bus().timed_pop_filtered(20 * Gst.SECOND, wanted)
+    message = pipeline.get_bus().timed_pop_filtered(60 * Gst.SECOND, wanted)
     assert message is not None
     assert message.type == Gst.MessageType.EOS, message.parse_error()
 

@@ -34,7 +34,7 @@ def converted(image: bytes, caps: str, after: str = "mirrgb") -> NDArray[np.uint
     pipeline.set_state(Gst.State.PLAYING)
     try:
         pipeline.get_by_name("in").emit("push-buffer", Gst.Buffer.new_wrapped(image))
-        sample = pipeline.get_by_name("out").emit("try-pull-sample", 10 * Gst.SECOND)
+        sample = pipeline.get_by_name("out").emit("try-pull-sample", 60 * Gst.SECOND)
         assert sample is not None, pipeline.get_bus().pop_filtered(Gst.MessageType.ERROR)
         return image_of(sample)
     finally:
@@ -145,7 +145,7 @@ def test_a_frame_of_no_size_that_fits_costs_no_other() -> None:
     try:
         for size in (400, 537):
             pipeline.get_by_name("in").emit("push-buffer", Gst.Buffer.new_wrapped(bytes(size)))
-        assert pipeline.get_by_name("out").emit("try-pull-sample", 10 * Gst.SECOND) is not None
+        assert pipeline.get_by_name("out").emit("try-pull-sample", 60 * Gst.SECOND) is not None
         warning = pipeline.get_bus().pop_filtered(Gst.MessageType.WARNING).parse_warning()[0]
         assert warning.message == "mirrgb: a frame of 400 bytes; expected 576 for I420 23x15"
     finally:
@@ -180,7 +180,7 @@ def test_colours_may_change_in_the_stream() -> None:
     for colours in ("", ",colorimetry=1:0:0:0"):
         source.set_property("caps", Gst.Caps.from_string(first + colours))
         source.emit("push-buffer", Gst.Buffer.new_wrapped(image))
-        rgb = image_of(sink.emit("try-pull-sample", 10 * Gst.SECOND))
+        rgb = image_of(sink.emit("try-pull-sample", 60 * Gst.SECOND))
         errors.append(int(np.abs(patches_of(rgb) - PATCHES).max()))
     pipeline.set_state(Gst.State.NULL)
     assert errors[0] > 10

@@ -61,7 +61,7 @@ def run(size: tuple[int, int], colours: str, after: str) -> tuple[NDArray[np.uin
         pipeline.get_by_name("in").emit("push-buffer", buffer)
         pipeline.get_by_name("in").emit("end-of-stream")
         ended = pipeline.get_bus().timed_pop_filtered(
-            20 * Gst.SECOND, Gst.MessageType.EOS | Gst.MessageType.ERROR
+            60 * Gst.SECOND, Gst.MessageType.EOS | Gst.MessageType.ERROR
         )
         assert ended is not None
         assert ended.type == Gst.MessageType.EOS, ended.parse_error()
@@ -155,7 +155,7 @@ def test_frames_without_a_time_have_pixels_of_their_own() -> None:
             pipeline.get_by_name("in").emit("push-buffer", Gst.Buffer.new_wrapped(data))
         pipeline.get_by_name("in").emit("end-of-stream")
         ended = pipeline.get_bus().timed_pop_filtered(
-            20 * Gst.SECOND, Gst.MessageType.EOS | Gst.MessageType.ERROR
+            60 * Gst.SECOND, Gst.MessageType.EOS | Gst.MessageType.ERROR
         )
         assert ended is not None
         assert ended.type == Gst.MessageType.EOS, ended.parse_error()

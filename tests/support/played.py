@@ -39,7 +39,7 @@ def played(path: Path) -> list[Played]:
     pipeline.set_state(Gst.State.PLAYING)
     images = []
     try:
-        while sample := pipeline.get_by_name("out").emit("try-pull-sample", 20 * Gst.SECOND):
+        while sample := pipeline.get_by_name("out").emit("try-pull-sample", 60 * Gst.SECOND):
             info = GstVideo.VideoInfo.new_from_caps(sample.get_caps())
             buffer = sample.get_buffer()
             with buffer.map(Gst.MapFlags.READ) as mapped:

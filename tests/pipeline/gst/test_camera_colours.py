@@ -50,7 +50,7 @@ def first_frame(url: str, **options: Any) -> NDArray[np.uint8]:
     runner = CameraRunner("patches", spec, STAGES, Line(Ledger("patches")), on_change)
     runner.start()
     try:
-        for _ in range(100):
+        for _ in range(300):
             try:
                 return shown.get(timeout=0.2)
             except Empty:

@@ -140,4 +140,4 @@ def test_a_camera_that_says_nothing_of_use_is_told_of_in_words() -> None:
 def test_a_closed_stream_is_opened_again(address: str) -> None:
     with Watched("again", f"{address}/closed") as camera:
         camera.seen.wait(15)
-    assert camera.states.count(State.RUNNING) == 2
+    assert camera.states.count(State.RUNNING) >= 2, "ten images each time, less what is dropped"

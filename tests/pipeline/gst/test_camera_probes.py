@@ -114,7 +114,7 @@ def test_packets_are_looked_at_while_that_is_of_use(
 
 
 @pytest.mark.parametrize(
-    ("off_s", "believed"), [(-9, True), (9, True), (-11, False), (3600, False)]
+    ("off_s", "believed"), [(-5, True), (9, True), (-11, False), (3600, False)]
 )
 def test_a_clock_that_is_far_off_is_not_believed(graph: Graph, off_s: int, believed: bool) -> None:
     graph.push(0, 0, time.time_ns() + off_s * 10**9)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -93,7 +94,7 @@ class Graph:
     def show(self, image: Image, flags: int = 0, packed: bool = False) -> Image:
         """Push an image and return what the stages get; checks its size and its account."""
         self.push(image, flags, packed)
-        sample = self.out.emit("try-pull-sample", 20 * Gst.SECOND)
+        sample = self.out.emit("try-pull-sample", 60 * Gst.SECOND)
         assert sample is not None, self.fault()
         shape, buffer = structure_of(sample.get_caps()), sample.get_buffer()
         width, height = shape.get_value("width"), shape.get_value("height")
@@ -105,8 +106,9 @@ class Graph:
             rows = np.frombuffer(mapped.data, np.uint8).reshape(height, -1)
             return rows[:, : width * 3].reshape(height, width, 3).copy()
 
-    def fault(self) -> str:
-        message = self.pipeline.get_bus().timed_pop_filtered(0, Gst.MessageType.ERROR)
+    def fault(self, timeout_s: int = 0) -> str:
+        wait_ns = timeout_s * Gst.SECOND
+        message = self.pipeline.get_bus().timed_pop_filtered(wait_ns, Gst.MessageType.ERROR)
         return "" if message is None else str(message.parse_error()[0].message)
 
     @property
@@ -205,7 +207,7 @@ def test_formats_that_the_cropper_does_not_know_are_cut_too(format_: str) -> Non
     pipeline = Gst.parse_launch(re.sub(r"appsrc .*?caps=\S+", drawn, text))
     follow_view(pipeline, Camera(url="test://", crop=[0, 0, 0.5, 1]))
     pipeline.set_state(Gst.State.PLAYING)
-    sample = pipeline.get_by_name("out").emit("try-pull-sample", 20 * Gst.SECOND)
+    sample = pipeline.get_by_name("out").emit("try-pull-sample", 60 * Gst.SECOND)
     pipeline.set_state(Gst.State.NULL)
     assert sample is not None
     shape = structure_of(sample.get_caps())
@@ -250,6 +252,10 @@ def test_a_frame_that_cannot_be_painted_is_dropped(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Blackout, "apply", broken)
     with graph(mask=[LEFT_TOP]) as made:
         made.push(noise(32, 32))
+        until_s = time.monotonic() + 60
+        while not made.ledger.counts()[0].failed:
+            assert time.monotonic() < until_s, made.fault()
+            time.sleep(0.01)
         assert made.out.emit("try-pull-sample", Gst.SECOND // 2) is None
         assert made.ledger.counts()[0].failed == 1
 
@@ -263,5 +269,5 @@ def test_a_graph_that_cannot_be_set_shows_nothing(monkeypatch: pytest.MonkeyPatc
         made.tag("rotate-90")
         for _ in range(2):
             made.push(noise(32, 32))
+        assert "cannot be shown as asked for: RuntimeError: no such element" in made.fault(60)
         assert made.out.emit("try-pull-sample", Gst.SECOND // 2) is None
-        assert "cannot be shown as asked for: RuntimeError: no such element" in made.fault()

@@ -9,7 +9,7 @@ from gi.repository import Gst
 
 from pipeline.gst.demuxers import unheard
 
-WAIT_NS = 30 * Gst.SECOND
+WAIT_NS = 60 * Gst.SECOND
 
 
 @pytest.mark.parametrize("share", [0.8, 1.0])

@@ -39,7 +39,7 @@ def mpeg_ts(clips: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) 
         f"! filesink location={path}"
     )
     pipeline.set_state(Gst.State.PLAYING)
-    pipeline.get_bus().timed_pop_filtered(20 * Gst.SECOND, Gst.MessageType.EOS)
+    pipeline.get_bus().timed_pop_filtered(60 * Gst.SECOND, Gst.MessageType.EOS)
     pipeline.set_state(Gst.State.NULL)
     return path.read_bytes()
 

@@ -182,7 +182,7 @@ class Pixels:
     def images(self, session: Session) -> Iterator[Any]:
         sink = session._pipeline.get_by_name("seen")
         for _ in range(6):
-            sample = sink.emit("try-pull-sample", 10 * Gst.SECOND)
+            sample = sink.emit("try-pull-sample", 60 * Gst.SECOND)
             assert sample is not None
             shape = structure_of(sample.get_caps())
             size = shape.get_value("height"), shape.get_value("width"), 3

@@ -55,22 +55,31 @@ def test_the_rate_is_one_a_second_unless_it_is_told(camera: HttpCamera) -> None:
     began_s = time.monotonic()
     with Watched("slowly", camera.url("/a.jpg", "snapshot+")) as watched:
         watched.seen.wait(3)
-    assert time.monotonic() - began_s >= 2
-    assert 3 <= len(camera.asked) <= 4
+    lasted_s = time.monotonic() - began_s
+    assert lasted_s >= 2
+    assert 3 <= len(camera.asked) <= 1 + lasted_s
 
 
 def test_not_modified_is_no_frame_and_no_silence(camera: HttpCamera) -> None:
+    began_s, watchdog_s = time.monotonic(), 3.0
+
     def send(request: Request) -> None:
-        asked = len(request.server.asked)
-        if asked == 1 or asked > 30:
-            request.answer(200, IMAGES[asked % 40], ETag=f'"{asked}"', Last_Modified="then")
+        nonlocal began_s
+        is_first = len(request.server.asked) == 1
+        if is_first:
+            began_s = time.monotonic()
+        if is_first or time.monotonic() > began_s + 1.5 * watchdog_s:
+            number = 1 if is_first else 31
+            request.answer(200, IMAGES[number], ETag=f'"{number}"', Last_Modified="then")
         else:
             assert request.headers["If-None-Match"] == '"1"'
             assert request.headers["If-Modified-Since"] == "then"
             request.answer(304)
 
     camera.manners["/a.jpg"] = send
-    with Watched("same", camera.url("/a.jpg", "snapshot+"), fps=20, watchdog_s=0.5) as watched:
+    with Watched(
+        "same", camera.url("/a.jpg", "snapshot+"), fps=20, watchdog_s=watchdog_s
+    ) as watched:
         watched.seen.wait(2)
     assert watched.seen.read[:2] == [1, 31]
     assert watched.states == [State.CONNECTING, State.RUNNING, State.STOPPED]
@@ -108,9 +117,11 @@ def test_a_passing_trouble_is_one_failed_frame(camera: HttpCamera) -> None:
     camera.manners["/a.jpg"] = send
     with Watched("passing", camera.url("/a.jpg", "snapshot+"), fps=20) as watched:
         _, change = watched.wait_for(lambda change: change.state == State.RECONNECTING)
-    assert watched.seen.read == [0, 3, 5]
     assert change.code == FaultCode.UNAVAILABLE
     counts, _ = watched.ledger.counts()
+    came = watched.seen.read
+    assert came == [number for number in (0, 3, 5) if number in came]
+    assert len(came) + counts.dropped["queue"] == 3, "a busy machine drops some"
     assert counts.failed == 5
     assert counts.balanced
 
@@ -192,7 +203,8 @@ def test_each_fault_has_its_words(path: str, camera: HttpCamera) -> None:
     camera.manners["/busy"] = lambda request: request.answer(503)
     camera.manners["/round"] = lambda request: request.answer(302, Location="/round")
     state, words = FAULTS[path]
-    with Watched("fault", camera.url(path, "snapshot+"), answer_s=1) as watched:
+    answer_s = 1 if "never answers" in words else 60
+    with Watched("fault", camera.url(path, "snapshot+"), answer_s=answer_s) as watched:
         _, reason = watched.wait(state)
     assert reason == words
 

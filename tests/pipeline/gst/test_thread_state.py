@@ -49,7 +49,7 @@ def marks_of(heard: bool) -> WeakSet[Mark]:
     if heard:
         listen(pipeline.get_bus(), ThreadTimes(), FrameProbes(Ledger("heard")))
     pipeline.set_state(Gst.State.PLAYING)
-    ends = pipeline.get_bus().timed_pop_filtered(30 * Gst.SECOND, Gst.MessageType.EOS)
+    ends = pipeline.get_bus().timed_pop_filtered(60 * Gst.SECOND, Gst.MessageType.EOS)
     pipeline.set_state(Gst.State.NULL)
     assert ends is not None
     assert calls == ([BUFFERS] if heard else [1] * BUFFERS)
