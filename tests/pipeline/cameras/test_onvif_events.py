@@ -39,7 +39,7 @@ def opened(camera: EventCamera, pull_s: float = 10.0) -> PullPoint:
 
 
 def failed(camera: EventCamera) -> OnvifError:
-    point = PullPoint(Device(address(camera), 5.0), pull_s=1.0)
+    point = PullPoint(Device(address(camera), 60.0), pull_s=1.0)
     with pytest.raises(OnvifError) as error:
         point.open()
         point.pull()
@@ -181,11 +181,11 @@ def test_what_fails_is_said(camera: EventCamera, code: FaultCode) -> None:
     with camera:
         url_login = camera.login
         camera.login = right
-        device = Device(address(camera), 5.0)
+        device = Device(address(camera), 60.0)
         if url_login is not None:
             url = address(camera)
             url.username, url.password = url_login
-            device = Device(url, 5.0)
+            device = Device(url, 60.0)
         point = PullPoint(device, pull_s=1.0)
         with pytest.raises(OnvifError) as error:
             point.open()

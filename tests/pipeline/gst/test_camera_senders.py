@@ -106,16 +106,12 @@ def test_without_a_sender_it_waits_and_says_so(
     with Watched("alone", f"udp://127.0.0.1:{port}", answer_s=1) as camera:
         _, change = camera.wait_for(lambda change: change.state == State.RECONNECTING)
         time.sleep(1.2)  # longer than any other attempt may take
+        assert camera.states == [State.CONNECTING, State.RECONNECTING]
         with sending(clips[0], f"{TS} ! udpsink host=127.0.0.1 port={port}"):
             camera.wait(State.RUNNING)
     assert change.reason == f"waiting for a sender at udp://127.0.0.1:{port}"
     assert (change.code, change.retry_s) == (FaultCode.NO_SENDER, None)
-    assert camera.states == [
-        State.CONNECTING,
-        State.RECONNECTING,
-        State.RUNNING,
-        State.STOPPED,
-    ]
+    assert camera.states[-2:] == [State.RUNNING, State.STOPPED]
 
 
 def test_an_srt_sender_that_is_lost_may_come_back(
@@ -209,11 +205,13 @@ def test_packets_that_are_nothing_known() -> None:
         Watched("noise", f"udp://127.0.0.1:{port}", answer_s=1) as camera,
         socket.socket(type=socket.SOCK_DGRAM) as sender,
     ):
-        while State.RECONNECTING not in camera.states:
+        words = f"packets arrive at udp://127.0.0.1:{port}, but no video came for 1 s"
+        until_s = time.monotonic() + 60
+        while words not in {change.reason for _, change in camera.changes}:
+            assert time.monotonic() < until_s, camera.states
             sender.sendto(b"no transport stream", ("127.0.0.1", port))
             time.sleep(0.05)
-    _, reason = camera.wait(State.RECONNECTING)
-    assert reason == f"packets arrive at udp://127.0.0.1:{port}, but no video came for 1 s"
+    assert State.RUNNING not in camera.states
 
 
 @pytest.mark.parametrize("scheme", ["udp", "srt"])

@@ -66,7 +66,7 @@ HARMLESS = [
 ]
 TURNED = [
     Case("no TCP", {"refuses": ("tcp",)}),
-    Case("silent over TCP", {"mute": ("tcp",)}, {"answer_s": 1}),
+    Case("silent over TCP", {"mute": ("tcp",)}, {"answer_s": 5}),
 ]
 LOST = [
     Case("too slow an answer", {"answer_s": 9.0}, {"answer_s": 1}),

@@ -27,6 +27,7 @@ from plugins.bindings import structure_of
 from plugins.ledger import Ledger
 from plugins.line import Line
 from tests.support import ROOT
+from tests.support.number_sink import Frame
 from tests.support.rtsp_manners import Manners, MannersServer
 from tests.support.watched import Watched
 
@@ -42,6 +43,12 @@ def clip() -> Clip:
 def balanced(camera: Watched) -> bool:
     counts, pending = camera.ledger.counts()
     return counts.balanced and pending == 0
+
+
+def known_of(camera: Watched, frames: list[Frame]) -> int:
+    """Return how many of another camera's frames have come to this one as well."""
+    times = {result.captured_ns for _, result, _ in camera.seen.frames}
+    return sum(result.captured_ns in times for _, result, _ in frames)
 
 
 @pytest.mark.rtsp
@@ -61,6 +68,7 @@ def test_three_cameras_of_one_stream_open_it_once(clip: Clip) -> None:
         for camera in cameras:
             camera.seen.wait(4)
         assert server.plays == ["tcp"]
+        cameras[1].seen.wait_until(lambda frames: known_of(cameras[0], frames) >= 3)
         reference = {r.captured_ns: number for number, r, _ in cameras[0].seen.frames}
         for camera in reversed(cameras):
             camera.runner.stop()
@@ -68,15 +76,14 @@ def test_three_cameras_of_one_stream_open_it_once(clip: Clip) -> None:
             assert camera.states[0] == State.CONNECTING
             assert camera.states[-1] == State.STOPPED
         found = [(reference.get(r.captured_ns), n) for n, r, _ in cameras[1].seen.frames]
-        assert sum(known == number for known, number in found) >= 3, "one frame, one time"
-        assert all(known in {None, number} for known, number in found)
+        assert all(known in {None, number} for known, number in found), "one frame, one time"
         assert cameras[1].ledger.counts()[0].dropped["rate"] > 0
         assert cameras[0].ledger.counts()[0].dropped["rate"] == 0
         (_, upright, _), (_, turned, size) = cameras[0].seen.frames[-1], cameras[2].seen.frames[-1]
         assert (turned.width, turned.height) == (upright.height, upright.width)
         assert size == (48, 96)
         seqs = [result.seq for _, result, _ in cameras[2].seen.frames]
-        assert seqs[0] <= 1
+        assert seqs[0] <= 1 + cameras[2].ledger.counts()[0].dropped["queue"]
         assert seqs == sorted(set(seqs))
 
 
