@@ -93,7 +93,10 @@ def faults(camera: Camera) -> dict[str, Transition]:
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(rtsp_answers, "SETS_S", 0.5)
-        made = {n: stack.enter_context(Watched(n, url, "fakesink")) for n, url in urls.items()}
+        made = {
+            n: stack.enter_context(Watched(n, url, "fakesink", answer_s=60))
+            for n, url in urls.items()
+        }
         return {name: refusal(watched) for name, watched in made.items()}
 
 

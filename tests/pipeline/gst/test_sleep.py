@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from mirante.frame import FrameResult
 from pipeline.cameras.graph import stages_text
 from pipeline.cameras.sharing import SharedSessions
+from pipeline.cameras.sleep import LATE, UNEVEN
 from pipeline.cameras.state import State, Transition
 from pipeline.config.camera import Camera
 from pipeline.config.camera_url import CameraUrl
@@ -119,8 +120,11 @@ class Quiet:
         return len(self.frames)
 
     def gaps_s(self, first: int) -> list[float]:
-        """Return the seconds between frames."""
-        return [b - a for a, b in pairwise(self.times_s(first))]
+        """Return the seconds between frames, less those that a busy machine dropped in between."""
+        return [
+            (b.captured_ns - a.captured_ns) / 1e9 - (b.seq - a.seq - 1) / FPS
+            for a, b in pairwise(self.frames[first:])
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +171,7 @@ def test_who_walks_by_is_seen_in_each_frame(url: str) -> None:
     states = list(dict.fromkeys(camera.states))
     assert states == [State.CONNECTING, State.RUNNING, State.STOPPED], camera.words
     assert times_s == sorted(times_s)
-    slept = [n for n, (a, b) in enumerate(pairwise(times_s)) if b - a > 0.9]
+    slept = [n for n, gap in enumerate(camera.gaps_s(0)) if gap > 0.9]
     assert len(slept) >= 2, "key frames alone"
     assert all(found[n + 1].looked in {"", "check"} for n in slept)
     woken = found[slept[-1] + 1 :]
@@ -211,14 +215,14 @@ def test_who_watches_or_shares_the_session_wakes_it(url: str) -> None:
         woken = camera.gaps_s(asleep - 1)
         slow = [n for n, gap in enumerate(woken) if gap > 0.9]
         assert slow in ([], [0]), "one may have come before it was seen that somebody watches"
-        assert set(camera.calm.wakes) == {VIEWER}
+        assert set(camera.calm.wakes) - {LATE, UNEVEN} == {VIEWER}, "but for a busy machine's"
         camera.outbox.is_watched = False
         camera.wait_asleep()
         with Quiet(url, shared, "follower") as follower:
             follower.wait(lambda: len(follower.frames) > 2 * FPS)
             assert max(follower.gaps_s(0)) < 0.9, "it has to learn"
             follower.wait_asleep()
-            assert (camera.calm.is_asleep, follower.calm.is_asleep) == (True, True)
+            follower.wait(lambda: camera.calm.is_asleep and follower.calm.is_asleep)
             with told_by_the_camera(follower):
                 follower.wait(
                     lambda: sum(each.looked == ASKED for each in follower.frames) > 2 * FPS
@@ -252,7 +256,7 @@ def test_a_camera_of_a_frame_in_five_seconds_sleeps(url: str) -> None:
 
     with Quiet(url, SharedSessions(), fps=0.2) as camera:
         camera.wait(sleeps)
-    assert min(camera.gaps_s(0)) > 4.0
+    assert min(b - a for a, b in pairwise(camera.times_s())) > 4.0
     assert {frame.looked for frame in camera.frames[-2:]} <= {"", "check"}
     counts = camera.frames[-1].counts
     assert counts.balanced
