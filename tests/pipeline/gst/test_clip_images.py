@@ -66,7 +66,7 @@ def made(store: ClipStore, blur: list[str], before_s: float, after_s: float) -> 
         recorder.published(whole, encode(whole))
     happened = some_event(ts=shown[32] / 1e9, track_id=7, label="face", clip="")
     assert recorder.marked(happened).clip
-    return kept(store, "gate", 20)
+    return kept(store, "gate")
 
 
 @pytest.mark.parametrize("blur", [[], ["face"]])
