@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mirante import Counts, Mask, Status
-from mirante.keys import key
+from mirante.keys import Kind, key
 from mirante.wire import WireError
 from plugins.outbox.outbox import Outbox
 from plugins.outbox.retention import Retention
@@ -169,7 +169,8 @@ def test_streams_are_bounded_by_time_whatever_the_rate(
             time.sleep(0.001)
     until(lambda: sent(outbox) == number)
     client = server.client()
-    for kind, keep_s in (("detections", 1.0), ("masks", 0.5)):
+    keeps_s: dict[Kind, float] = {"detections": 1.0, "masks": 0.5}
+    for kind, keep_s in keeps_s.items():
         (oldest, _), *_, (_, newest) = found = entries(client, key("gate", kind))
         # As old as it was when the last was sent, which a busy machine does late.
         age_s = float(newest[b"sent"]) - int(oldest.split(b"-")[0]) / 1000

@@ -137,7 +137,8 @@ NOT_REACHED = [
         hold_s=1.0,
     ),
 ]
-PATIENT = {"watchdog_s": 20}  # where no silence is meant, a busy machine may make one
+# Where no silence is meant, a busy machine may make one.
+PATIENT: dict[str, Any] = {"watchdog_s": 20}
 HARMLESS = [
     Fault("resolution change", "", mount="resize", options=PATIENT),
     Fault("corrupted payload", "", mount="corrupt", options=PATIENT),
