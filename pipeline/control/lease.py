@@ -21,7 +21,7 @@ from pipeline.control.process_identity import is_alive, own_identity
 MAIN = "main"  # a worker that was given no other name
 LEASE_MS = 10_000
 RENEW_S = 3.0
-_DRIFT_S = 1.0  # how exactly the end of another's lease is known: Redis took a while to answer
+_DRIFT_S = 1.0  # how exactly clocks agree on the end of another's lease
 _FOR_EVER = -1  # PTTL of a key that does not expire
 
 _TAKE = """
@@ -91,10 +91,14 @@ class Lease:
         other = self._take()
         if other is None:
             return True
+        asked_s = time.monotonic()
         left_ms = self._client.pttl(self._key)
-        free_s = time.monotonic() + left_ms / 1000
-        first, first_free_s = self._watched = self._watched or (other, free_s)
-        is_renewed = other != first or free_s > first_free_s + _DRIFT_S or left_ms == _FOR_EVER
+        answered_s = time.monotonic()
+        # It ends so long after a moment between the two: at the latest the first time, and at the
+        # earliest now, as an answer that was long in coming is no renewal.
+        first, first_free_s = self._watched = self._watched or (other, answered_s + left_ms / 1000)
+        is_later = asked_s + left_ms / 1000 > first_free_s + _DRIFT_S
+        is_renewed = other != first or is_later or left_ms == _FOR_EVER
         if _alive(other) or is_renewed:
             raise LeaseTakenError(
                 f"{self._whose} runs already: {self.holder}; stop it, or give this one "

@@ -8,7 +8,9 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,13 +19,14 @@ import redis
 from mirante.keys import lease_key
 from pipeline.control import process_identity
 from pipeline.control.entries import Desired
-from pipeline.control.lease import LEASE_MS, LeaseTakenError, WorkerLease, is_held, usual
+from pipeline.control.lease import LeaseTakenError, WorkerLease, is_held, usual
 from pipeline.control.process_identity import is_alive, own_identity
 from pipeline.control.registry import connect
 from pipeline.worker.redis_server import RedisServer
 
 pytestmark = pytest.mark.redis
 KEY = lease_key("main")
+LASTS_MS = 60_000  # longer than a lease, so that none ends here by itself
 TELL = (
     "import json, os; from pipeline.control.process_identity import own_identity; "
     "print(json.dumps([os.getpid(), own_identity()]), flush=True); input()"
@@ -53,7 +56,7 @@ def told() -> Any:
         process.communicate("\n")
 
 
-def held_by(client: redis.Redis, ms: int | None = LEASE_MS, **holder: object) -> None:
+def held_by(client: redis.Redis, ms: int | None = LASTS_MS, **holder: object) -> None:
     client.set(KEY, json.dumps({"host": socket.gethostname(), "token": "x", **holder}), px=ms)
 
 
@@ -111,10 +114,10 @@ def test_a_worker_elsewhere_is_known_by_its_renewing(client: redis.Redis, where:
     identity = {} if changes is None else own_identity() | changes
     for pid in (os.getpid(), os.getppid(), 2**22 + 1):
         lease = WorkerLease(client, "main")
-        held_by(client, LEASE_MS - 3000, pid=pid, **identity)
+        held_by(client, LASTS_MS - 3000, pid=pid, **identity)
         assert not lease.acquire()
         assert not lease.acquire()
-        client.pexpire(KEY, LEASE_MS)
+        client.pexpire(KEY, LASTS_MS)
         with pytest.raises(LeaseTakenError, match="free 10 s later"):
             lease.acquire()
         lease = WorkerLease(client, "main")
@@ -128,6 +131,26 @@ def test_a_name_that_somebody_holds_for_ever(client: redis.Redis, value: str) ->
     client.set(KEY, value)
     with pytest.raises(LeaseTakenError, match=r"process \? on an unknown host"):
         WorkerLease(client, "main").acquire()
+
+
+def test_an_answer_that_is_long_in_coming_is_no_renewal(
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a machine that is overloaded: who has the name may be dead all the same."""
+    held_by(client, pid=1, boot="another")
+    lease, pttl, late_s = WorkerLease(client, "main"), client.pttl, 0.0
+    assert not lease.acquire()
+
+    def late(key: str) -> Any:
+        nonlocal late_s
+        left_ms = pttl(key)
+        late_s = 2.0
+        return left_ms
+
+    monkeypatch.setattr(client, "pttl", late)
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + late_s)
+    monkeypatch.setattr("pipeline.control.lease.time", clock)
+    assert not lease.acquire()
 
 
 def test_another_who_takes_the_name_meanwhile_is_alive(client: redis.Redis) -> None:
