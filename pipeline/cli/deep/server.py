@@ -162,9 +162,17 @@ def _clock(client: redis.Redis) -> Iterator[Finding]:
     except redis.exceptions.NoPermissionError:
         yield Finding("clock", "redis", "unknown", "this user may not ask TIME", ASK)
         return
-    off_s = seconds + micros / 1e6 - (began_s + time.time()) / 2
+    ended_s = time.time()
+    off_s = seconds + micros / 1e6 - (began_s + ended_s) / 2
     words = f"Redis' clock is {off_words(off_s)} this machine's"
-    yield judged("clock", "redis", words, abs(off_s) > CLOCK_MOST_S, SET_CLOCK)
+    yield judged("clock", "redis", words, is_off(off_s, ended_s - began_s), SET_CLOCK)
+
+
+def is_off(off_s: float, took_s: float) -> bool:
+    """Return whether a clock is wrong for certain: it was read somewhen in the ``took_s`` seconds
+    that asking took, of which ``off_s`` takes the middle.
+    """
+    return abs(off_s) - took_s / 2 > CLOCK_MOST_S
 
 
 def off_words(off_s: float) -> str:

@@ -11,7 +11,7 @@ import redis
 
 from mirante.keys import lease_key, report_key
 from pipeline.cli.deep.finding import Finding, judged
-from pipeline.cli.deep.server import CLOCK_MOST_S, SET_CLOCK, off_words
+from pipeline.cli.deep.server import SET_CLOCK, is_off, off_words
 from pipeline.control.reports import KEPT_MS, DiskReport, WorkerReport, reports
 
 _GIB = 1 << 30
@@ -96,17 +96,22 @@ def _clock(client: redis.Redis, report: WorkerReport) -> Finding:
     area, name = "clock", f"worker {report.worker}"
     key = report_key(report.worker)
     try:
-        left_ms = client.pttl(key)
+        asked_s, left_ms = _time(client), client.pttl(key)
         newest = reports(client).get(report.worker, report)
         if newest.at != report.at or left_ms < 0:  # it has reported again meanwhile
-            left_ms = client.pttl(key)
-        seconds, micros = client.time()
+            asked_s, left_ms = _time(client), client.pttl(key)
+        answered_s = _time(client)
     except redis.exceptions.NoPermissionError:
         return Finding(area, name, "unknown", "this user may not ask TIME and PTTL", "+time +pttl")
-    written_s = seconds + micros / 1e6 - (KEPT_MS - left_ms) / 1e3
+    written_s = (asked_s + answered_s) / 2 - (KEPT_MS - left_ms) / 1e3
     off_s = newest.at - written_s
     words = f"the clock of {report.host} is {off_words(off_s)} Redis'"
-    return judged(area, name, words, abs(off_s) > CLOCK_MOST_S, SET_CLOCK)
+    return judged(area, name, words, is_off(off_s, answered_s - asked_s), SET_CLOCK)
+
+
+def _time(client: redis.Redis) -> float:
+    seconds, micros = client.time()
+    return float(seconds) + float(micros) / 1e6
 
 
 def _limits(report: WorkerReport) -> Iterator[Finding]:

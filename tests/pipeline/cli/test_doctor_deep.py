@@ -23,7 +23,6 @@ from pipeline.cli.deep.cameras import RTCP_MOST_S, camera_findings, model_findin
 from pipeline.cli.deep.finding import Finding
 from pipeline.cli.deep.local import local_findings
 from pipeline.cli.deep.look import look
-from pipeline.cli.deep.server import off_words
 from pipeline.cli.deep.workers import disk_finding
 from pipeline.control.build_report import BuildReport
 from pipeline.control.disks import own_disks
@@ -103,7 +102,9 @@ def client(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 def run_worker(client: redis.Redis, report: WorkerReport = REPORT, **lease: Any) -> None:
     """Say what a worker says that runs."""
-    publish(client, replace(report, at=time.time()))
+    at_s = 0.0
+    while time.time() - at_s > 0.3:  # what comes late looks as if its clock were wrong
+        publish(client, replace(report, at=(at_s := time.time())))
     holder = {"host": report.host, "pid": report.pid, "token": "hunter2", **lease}
     client.set(lease_key(report.worker), json.dumps(holder), px=10_000)
 
@@ -131,6 +132,7 @@ def test_an_installation_that_works(
     wanted = {"redis", "clock", "lease", "worker", "outbox", "limits", "disk", "camera", "decoder"}
     assert areas == wanted | {"model", "machine"}
     assert "hunter2" not in said
+    run_worker(client)  # looking may take longer than what it says is kept
     assert run(["doctor", "--deep", "--redis", redis_server.url]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == "nothing is wrong"
@@ -146,6 +148,9 @@ def test_a_server_that_evicts_or_lacks_replicas_is_told_with_the_command(
     client.config_set("min-replicas-to-write", 2)
     places = {("redis", place) for place in ("policy", "replicas", "writes")}
     assert wrong(found(redis_server.url)) == places
+    client.config_set("min-replicas-to-write", 0)
+    run_worker(client)
+    client.config_set("min-replicas-to-write", 2)
     assert run(["doctor", "--deep", "--redis", redis_server.url]) == 1
     said = capsys.readouterr().out
     assert "redis-cli CONFIG SET maxmemory-policy noeviction" in said
@@ -279,11 +284,6 @@ def test_a_clock_that_is_wrong_is_seen_from_elsewhere(
     assert wrong(findings) == {("clock", "worker main")}
     said = findings["clock", "worker main"].words
     assert ("ahead of" in said, "behind" in said) == (off_s > 0, off_s < 0)
-
-
-def test_how_far_a_clock_is_off() -> None:
-    assert off_words(0.0123) == "12 ms ahead of"
-    assert off_words(-75.25) == "75.2 s behind"
 
 
 def camera(**changed: Any) -> dict[tuple[str, str], Finding]:
