@@ -32,7 +32,8 @@ from pipeline.gst.camera import CameraRunner
 from pipeline.worker.process import run_worker
 stop = threading.Event()
 def look(worker):
-    if worker.state().cameras["gate"].counts.published > 3:
+    gate = worker.state().cameras.get("gate")
+    if gate and gate.counts and gate.counts.published > 3:
         stop.set()
 camera = {"url": "test://?fps=20", "stages": [{"model": "test-boxes"}, {"model": "test-lane"}]}
 off = {"port": None}

@@ -47,10 +47,11 @@ def test_its_links_lead_somewhere() -> None:
 
 @pytest.fixture
 def user(environment: dict[str, str], redis_url: str, tmp_path: Path) -> dict[str, str]:
-    """The variables of one who has a Redis and port 8600 of their own."""
+    """The variables of one who has a Redis and the ports of a worker of their own."""
     environment |= {
         "MIRANTE_REDIS__URL": redis_url,
         "MIRANTE_DASHBOARD__PORT": str(free_port()),
+        "MIRANTE_METRICS__PORT": "0",
         "GATE_PASSWORD": "secret",
         "GST_PLUGIN_PATH": str(ROOT / "plugins"),
     }
@@ -80,7 +81,7 @@ def test_its_commands_work_one_after_another(
     def done(line: str) -> str:
         program, *words = shlex.split(line.replace(":8600", f":{port}"))
         if program == "curl":
-            reply = httpx.get(words[-1]).raise_for_status()
+            reply = httpx.get(words[-1], timeout=60).raise_for_status()
             return reply.text
         assert program == "./run"
         ended = mirante(*words)

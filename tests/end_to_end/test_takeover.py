@@ -53,7 +53,9 @@ def test_a_frozen_worker_is_replaced_and_stands_by(
 ) -> None:
     config = tmp_path / "config.yaml"
     cameras = {"gate": {"url": "test://?size=320x180&fps=10", "stages": []}}
-    settings = {"redis": {"url": redis_url}, "metrics": {"port": 0}, "cameras": cameras}
+    # What the first worker publishes is read in the end, and each takes over when it is time.
+    settings: dict[str, Any] = {"redis": {"url": redis_url, "retention": {"detections_s": 600}}}
+    settings |= {"metrics": {"port": 0}, "cameras": cameras}
     config.write_text(yaml.safe_dump(settings))
     first = Logged(started, tmp_path / "first.log", f"mirante up {config}")
     wait_for(lambda: "camera gate: running" in first.log())
@@ -68,7 +70,7 @@ def test_a_frozen_worker_is_replaced_and_stands_by(
     assert readiness(first.log()) == f"503 {STANDBY}\n"
     second.process.kill()
     wait_for(lambda: first.log().count("camera gate: running") == 2)
-    with mirante.subscribe("gate", since="0", redis=redis_url, timeout_s=5.0) as subscription:
+    with mirante.subscribe("gate", since="0", redis=redis_url, timeout_s=60.0) as subscription:
         seen: list[mirante.Frame] = []
         for frame in subscription:
             seen.append(frame)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import struct
-import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -125,7 +124,8 @@ from plugins.line import Line
 camera = Camera.model_validate({{"url": "test://?size=160x96&fps=5", "stages": []}})
 runner = CameraRunner("a", camera, "fakesink", Line(Ledger("a")), lambda change: None)
 runner.start()
-time.sleep(1)
+while runner.state != "running":
+    time.sleep(0.05)
 from engines.runtimes import open_session
 try:
     open_session("onnxruntime", Path({str(broken)!r}), 1)
@@ -143,7 +143,7 @@ def site() -> Iterator[str]:
     """The Redis of a worker with a camera that is drawn, and one that cannot be reached."""
     stages = {"stages": [{"model": "test-boxes"}, {"model": "test-lane"}]}
     away = {"url": "rtsp://user:hunter2@127.0.0.1:9/none", "stages": []}
-    cameras = {"drawn": DRAWN | stages | {"preview": {"fps": 5}}, "away": away}
+    cameras = {"drawn": DRAWN | stages | {"preview": {"fps": 2}}, "away": away}
     with RedisServer(port=0) as server, running(worker(cameras, server.url)):
         yield server.url
 
@@ -167,20 +167,26 @@ def test_previews_are_made_only_while_somebody_listens(site: str) -> None:
     client = redis.Redis.from_url(site, protocol=2)
     with client.pubsub(ignore_subscribe_messages=True) as channel:
         channel.subscribe(key("drawn", "preview"))
-        first = _message(channel)
-        began_s = time.monotonic()
-        pictures = [_message(channel) for _ in range(6)]
-        assert time.monotonic() - began_s > 6 / 5 * 0.7  # at most five a second
-    (length,) = struct.unpack(">I", first[:4])
-    header = json.loads(first[4 : 4 + length])
-    shown = decode_image(first[4 + length :], cv2.IMREAD_COLOR_RGB)
+        pictures = [_message(channel) for _ in range(7)]
+    header, jpeg = _parts(pictures[0])
+    shown = decode_image(jpeg, cv2.IMREAD_COLOR_RGB)
     assert read_number(shown) == header["seq"]
     assert header["size"] == [640, 360]
-    assert len({json.loads(p[4 : 4 + struct.unpack(">I", p[:4])[0]])["seq"] for p in pictures}) == 6
+    headers = [_parts(each)[0] for each in pictures]
+    assert len({each["seq"] for each in headers}) == 7
+    # By when they were taken: who reads late gets several at once. At most two a second of ten; a
+    # frame that had to wait for its turn is an older one.
+    assert headers[-1]["ts"] - headers[0]["ts"] > 6 / 2 * 0.4
+
+
+def _parts(message: bytes) -> tuple[dict[str, Any], bytes]:
+    """Header and JPEG of an image."""
+    (length,) = struct.unpack(">I", message[:4])
+    return json.loads(message[4 : 4 + length]), message[4 + length :]
 
 
 def _message(channel: Any) -> bytes:
-    for _ in range(20):
+    for _ in range(60):
         message = channel.get_message(timeout=1.0)
         if message is not None:
             data: bytes = message["data"]
@@ -195,10 +201,10 @@ def test_a_camera_that_cannot_be_reached_leaves_the_other_alone(site: str) -> No
         assert (frame.counts.decoded, frame.counts.published) == (frame.seq + 1, number)
         assert dropped.keys() <= {"queue"}, "by the other camera"
         assert frame.seq + 1 == number + sum(dropped.values())
-    told = subscribe("away", ("status",), since="0", redis=site, timeout_s=1.0)
-    words = statuses(told)
-    assert words[-1].state == "reconnecting"
-    assert "refused" in words[-1].reason
+    told = subscribe("away", ("status",), since="0", redis=site, timeout_s=60.0)
+    tried = next(each for each in told if isinstance(each, Status) and each.state != "connecting")
+    assert tried.state == "reconnecting"
+    assert "refused" in tried.reason
     client = redis.Redis.from_url(site)
     for stored in client.scan_iter("*"):
         assert b"hunter2" not in (client.dump(stored) or b"")
