@@ -177,6 +177,7 @@ def test_the_commands_of_the_page_run(
 def test_actual_state_is_that_of_a_live_worker(redis_server: RedisServer, mirante: Run) -> None:
     with connect(redis_server.url) as client, WorkerFile("main", redis_server.url):
         WorkerLease(client, "main").acquire()
+        client.persist(lease_key("main"))  # nobody renews it
         assert mirante("camera", "add", "gate", "test://").out.endswith("mirante camera list\n")
         listed = mirante("camera", "list").out
         assert "  not started  " in listed

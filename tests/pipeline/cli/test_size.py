@@ -13,6 +13,7 @@ from pipeline.control.room import Space
 from pipeline.worker import sizing
 from pipeline.worker.load import Mark, Use
 from pipeline.worker.sizing import Cost, Size
+from pipeline.worker.worker import Worker
 from tests.support.outcome import Run
 
 GIB = 1 << 30
@@ -136,7 +137,16 @@ def test_a_camera_is_measured_busy_and_quiet(mirante: Run, tmp_path: Path) -> No
 def test_a_camera_that_shows_nothing_is_not_measured(
     mirante: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.worker.sizing._START_S", 1.0)
+    said = sizing._reason
+
+    def reason(worker: Worker) -> str:
+        """Why, after which it is not waited any longer."""
+        words = said(worker)
+        if "127.0.0.1:9" in words:
+            monkeypatch.setattr(sizing, "_START_S", 0.0)
+        return words
+
+    monkeypatch.setattr(sizing, "_reason", reason)
     outcome = mirante("size", "rtsp://127.0.0.1:9/x", "--model", "test-boxes", "--seconds", "20")
     assert outcome.status == 1
     assert "nothing was measured: " in outcome.err

@@ -21,6 +21,7 @@ from pipeline.config.load import parse_settings
 from pipeline.config.messages import ConfigError
 from pipeline.config.standard import SHIPPED, WANTED, Choice, Standard
 from tests.support import ROOT
+from tests.support.live_site import until
 from tests.support.stand_in import LIMIT_S, NETWORK, FileServer, StandIn, file_server
 
 LATE = f"not ready within {LIMIT_S} s"
@@ -113,7 +114,7 @@ def test_an_address_that_does_not_serve_it(
     assert words in objects().tried[-1]
     for thread in threading.enumerate():
         if thread.name.startswith("network-of-"):
-            thread.join(20)
+            thread.join(60)
     assert list(store().glob("*")) == [], "no partial file stays"
 
 
@@ -123,10 +124,12 @@ def test_a_process_that_ends_meanwhile_leaves_no_part(
 ) -> None:
     stand_in.publish(f"{server.url}/stalled")
     program = (
-        "import sys\nfrom engines.made.within import network_within\n"
+        "import sys, threading, time\nfrom engines.made.within import network_within\n"
         "from engines.manifest import find\nfrom engines.store.models import store\n"
-        f"try: network_within(find(sys.argv[1]), {LIMIT_S})\n"
-        "except RuntimeError: print(len(list(store().iterdir())))"
+        "asked = (find(sys.argv[1]), 60)\n"
+        "threading.Thread(target=network_within, args=asked, daemon=True).start()\n"
+        "while not (store().exists() and (parts := list(store().iterdir()))): time.sleep(0.02)\n"
+        "print(len(parts))"
     )
     manifest = stand_in.zoo / "yolox-street.yaml"
     command = [sys.executable, "-c", program, str(manifest)]
@@ -230,6 +233,7 @@ def test_it_is_chosen_once_a_process(stand_in: StandIn, server: FileServer) -> N
     stand_in.put(store())
     assert settled() == [SHIPPED]
     assert settled(preview={"blur": ["face"]}) == [SHIPPED], "it finds faces, too"
+    until(lambda: "/slow/once/objects.onnx" in server.asked)
     assert server.asked.count("/slow/once/objects.onnx") == 1
 
 

@@ -43,7 +43,7 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
         yield made
 
 
-def follows(call: Callable[[], object], within_s: float = 10.0) -> object:
+def follows(call: Callable[[], object], within_s: float = 60.0) -> object:
     """Return what a call gives that may fail while another primary takes over."""
     end_s = time.monotonic() + within_s
     while True:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 import redis
 
 from mirante.keys import CAMERAS, CAMERAS_VERSION, lease_key
 from pipeline.config.settings import Settings
-from pipeline.control import memory
+from pipeline.control import changing, memory
 from pipeline.control.registry import Registry, UnknownCameraError, connect
 from pipeline.worker.redis_server import RedisServer
 
@@ -81,15 +82,29 @@ def test_what_was_removed_before_or_after_a_loss_stays_removed(
 
 
 @pytest.mark.parametrize("loss", ["hash", "version"])
-def test_a_change_right_after_a_loss_waits_for_the_workers(client: redis.Redis, loss: str) -> None:
+def test_a_change_right_after_a_loss_waits_for_the_workers(
+    client: redis.Redis, loss: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     workers = [of_worker(client, "main", "gate", "shed"), of_worker(client, "yard", "barn")]
     LOSSES[loss](client)
-    over = threading.Event()
+    over, waited, turns = threading.Event(), list[float](), 0
 
     def tick() -> None:
+        nonlocal turns
         while not over.wait(0.05):
             for worker in workers:
                 worker.changes()
+            turns += 1
+
+    def wait(seconds: float) -> None:
+        """For as long as the workers take for that many turns, however slow they are."""
+        waited.append(seconds)
+        before, end_s = turns, time.monotonic() + 60
+        while turns < before + 2 and threading.current_thread() is not thread:
+            assert time.monotonic() < end_s
+            time.sleep(0.01)
+
+    monkeypatch.setattr(changing, "time", SimpleNamespace(sleep=wait))
 
     thread = threading.Thread(target=tick)
     thread.start()
@@ -101,6 +116,7 @@ def test_a_change_right_after_a_loss_waits_for_the_workers(client: redis.Redis, 
     finally:
         over.set()
         thread.join()
+    assert changing.PUT_BACK_S in waited
     cameras = Registry(client).cameras()
     assert {name: entry.paused for name, entry in cameras.items()} == {
         "barn": False,
