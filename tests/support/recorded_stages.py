@@ -14,6 +14,7 @@ from mirante.detections import Detections
 seen: list[Any] = []
 counted: list[int] = []
 shown: SimpleQueue[np.ndarray] = SimpleQueue()
+walked: dict[str, list[float]] = {}
 
 
 class Record:
@@ -102,20 +103,30 @@ class Standing:
 
 
 class Walking:
-    """Puts one object into each frame, which walks from the left to the right and then is gone.
+    """Puts one object into each frame, which walks from the left to the right, from the first on.
+
+    The next stage of the same name in this process goes on with it for some frames, after which it
+    is gone: however late a busy machine begins, both have seen it.
 
     Args:
-        begin: Unix seconds at which it sets out.
-        walk_s: that it takes.
+        name: by which ``walked`` has the Unix seconds of the frames that it is in.
+        walk_s: that it would take for the whole width.
+        goes_on: frames of the next stage that it is in.
     """
 
-    def __init__(self, begin: float, walk_s: float) -> None:
-        self.begin, self.walk_s = begin, walk_s
+    def __init__(self, name: str, walk_s: float, goes_on: int) -> None:
+        self.times, self.walk_s = walked.setdefault(name, []), walk_s
+        self.left: float = goes_on if self.times else float("inf")
 
     def __call__(self, frame: np.ndarray, result: Any) -> Any:
-        share = (result.captured_ns / 1e9 - self.begin) / self.walk_s
-        x, y = share * result.width, 0.9 * result.height
-        box = [[x - 10, y - 60, x + 10, y]] if 0 <= share < 1 else np.empty((0, 4))
+        at_s = result.captured_ns / 1e9
+        box: Any = np.empty((0, 4))
+        if self.left > 0:
+            self.left -= 1
+            self.times.append(at_s)
+            share = (at_s - self.times[0]) / self.walk_s
+            x, y = share * result.width, 0.9 * result.height
+            box = [[x - 10, y - 60, x + 10, y]]
         count = len(box)
         there = Detections(
             np.array(box, np.float32),

@@ -42,7 +42,7 @@ pytest.importorskip("openvino", reason="there is no choice without it")
 pytest.importorskip("onnxslim", reason='building needs "mirante[build]"')
 
 AS_IT_IS = Measured(runtime="onnxruntime", precision="as published", ms=2.0)
-Child = Callable[[Verdict], Path]
+Child = Callable[..., Path]
 
 
 @pytest.fixture
@@ -67,11 +67,12 @@ def engine(stage: InferStage, tmp_path: Path) -> Built:
 def child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Child:
     """A process that says a verdict, in the place of the one that measures."""
 
-    def say(verdict: Verdict) -> Path:
+    def say(verdict: Verdict, after: Path | None = None) -> Path:
         saw = tmp_path / "saw.json"
         said = json.dumps({"verdict": msgspec.to_builtins(verdict)})
         program = (
-            "import json, sys, numpy\n"
+            "import json, os, sys, time, numpy\n"
+            f"while not os.path.exists({str(after or '/')!r}): time.sleep(0.02)\n"
             "asked = json.load(open(sys.argv[-1]))\n"
             "for key in ('frames', 'calibrate'):\n"
             "    if asked[key]:\n"
@@ -149,13 +150,11 @@ def test_no_frame_is_lost_or_doubled_as_it_takes_over(
     child: Child,
     redis_server: RedisServer,
     as_configured: None,
+    tmp_path: Path,
 ) -> None:
     del stage, as_configured
-    child(
-        verdict(
-            Measured(runtime="openvino", precision="fp32", ms=1.0, engine=engine.key), fastest=1
-        )
-    )
+    won = Measured(runtime="openvino", precision="fp32", ms=1.0, engine=engine.key)
+    child(verdict(won, fastest=1), after=tmp_path / "go")
     camera = {
         "url": f"file:{ROOT / 'tests/support/numbers.h265.mp4'}",
         "pace": "every_frame",  # each waits for the one before it
@@ -165,7 +164,8 @@ def test_no_frame_is_lost_or_doubled_as_it_takes_over(
             {"model": "test-boxes"},
         ],
     }
-    settings = Settings.model_validate({"cameras": {"drawn": camera}})
+    kept = {"retention": {"detections_s": 600}}  # all frames, however long it takes
+    settings = Settings.model_validate({"redis": kept, "cameras": {"drawn": camera}})
     with running(Worker(settings, redis_server.url, CameraRunner)) as worker:
 
         def published() -> int:
@@ -174,6 +174,7 @@ def test_no_frame_is_lost_or_doubled_as_it_takes_over(
 
         until(lambda: "drawn" in worker.state().cameras and published() > 0)
         assert worker.models.in_use()[0].runtime == "onnxruntime"
+        (tmp_path / "go").touch()
         until(lambda: worker.models.in_use()[0].runtime == "openvino")
         swapped = published()
         until(lambda: published() >= swapped + 20)

@@ -23,6 +23,7 @@ from tests.support.redis_entries import entries
 from tests.support.running_worker import running
 
 pytestmark = pytest.mark.redis
+KEPT = {"retention": {"detections_s": 600}}  # all frames, however long a handover takes
 
 
 def wait(condition: Callable[[], object]) -> None:
@@ -51,7 +52,7 @@ def test_workers_hand_a_camera_over(redis_server: RedisServer) -> None:
         registry.assign({"gate": Place("a")})
         made = {}
         for name in "ab":
-            settings = Settings.model_validate({"worker": name, "cameras": {}})
+            settings = Settings.model_validate({"worker": name, "cameras": {}, "redis": KEPT})
             made[name] = Worker(settings, redis_server.url, CameraRunner)
             around.enter_context(running(made[name]))
         wait(lambda: len(written(client)) > 5)

@@ -26,6 +26,7 @@ from tests.support.redis_entries import entries
 
 pytestmark = pytest.mark.redis
 CAMERA = {"url": "test://?size=320x180&fps=10", "stages": []}
+NAMES = ("gate", "yard")
 WORDS = "standby: another worker runs this name"
 OTHER = json.dumps({"host": "elsewhere", "pid": 7, "token": "other"})
 
@@ -37,12 +38,13 @@ def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
 
 
 def running(redis_server: RedisServer, standby: bool = False) -> AbstractContextManager[Worker]:
-    settings = Settings.model_validate({"cameras": {"gate": CAMERA, "yard": CAMERA}})
+    kept = {"retention": {"detections_s": 600}}  # frames of before, however long all takes
+    settings = Settings.model_validate({"redis": kept, "cameras": dict.fromkeys(NAMES, CAMERA)})
     worker = Worker(settings, redis_server.url, CameraRunner, standby=standby)
     return running_worker.running(worker)
 
 
-def wait_for(condition: Callable[[], object], timeout_s: float = 30.0) -> None:
+def wait_for(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
@@ -119,7 +121,10 @@ def test_one_whose_name_may_be_held_by_the_dead_waits(client: redis.Redis) -> No
         tenancy.poll()
 
 
-def test_a_doubt_of_the_sender_is_looked_into_at_once(client: redis.Redis) -> None:
+def test_a_doubt_of_the_sender_is_looked_into_at_once(
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.control.lease.RENEW_S", 600.0)
     tenancy = Tenancy(client, "main")
     assert tenancy.poll() is Standing.HELD
     client.set(lease_key("main"), OTHER)
@@ -144,6 +149,13 @@ def freed_by_an_outage(client: redis.Redis, tenancy: Tenancy) -> None:
     assert tenancy.poll() is Standing.STANDBY, "its holder could not renew it either"
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is free is left to its holder for longer than a test takes."""
+    monkeypatch.setattr("pipeline.worker.tenancy.SPARE_S", 600.0)
+
+
+@pytest.mark.usefixtures("patient")
 def test_a_name_that_an_outage_freed_is_left_to_its_holder(client: redis.Redis) -> None:
     tenancy = Tenancy(client, "main", standby=True)
     freed_by_an_outage(client, tenancy)
@@ -153,20 +165,16 @@ def test_a_name_that_an_outage_freed_is_left_to_its_holder(client: redis.Redis) 
     assert tenancy.poll() is Standing.HELD, "its holder was here since, and gave it up"
 
 
-def test_a_name_for_which_nobody_comes_back_is_taken(
-    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pipeline.worker.tenancy.SPARE_S", 0.5)
+@pytest.mark.usefixtures("patient")
+def test_a_name_for_which_nobody_comes_back_is_taken(client: redis.Redis) -> None:
     tenancy = Tenancy(client, "main", standby=True)
     freed_by_an_outage(client, tenancy)
-    time.sleep(0.6)
+    tenancy._spared_s -= 600.0
     assert tenancy.poll() is Standing.HELD
 
 
-def test_a_name_that_redis_lost_with_all_else_is_left_to_its_holder(
-    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pipeline.worker.tenancy.SPARE_S", 0.5)
+@pytest.mark.usefixtures("patient")
+def test_a_name_that_redis_lost_with_all_else_is_left_to_its_holder(client: redis.Redis) -> None:
     cameras = Registry(client, "main")
     cameras.put("gate", {"url": "test://"})
     client.set(lease_key("main"), OTHER)
@@ -175,5 +183,5 @@ def test_a_name_that_redis_lost_with_all_else_is_left_to_its_holder(
     client.flushall()
     cameras.put("gate", {"url": "test://"})  # as its holder does, before it asks for its name
     assert tenancy.poll() is Standing.STANDBY
-    time.sleep(0.6)
+    tenancy._spared_s -= 600.0
     assert tenancy.poll() is Standing.HELD, "nobody came back"
