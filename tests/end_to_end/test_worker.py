@@ -99,7 +99,7 @@ def test_what_cannot_start_is_refused_before_anything_starts(
 def test_many_cameras_all_start_at_once(redis_url: str) -> None:
     """Each from the first: none may view for the outbox before it is there."""
     names = [f"c{i}" for i in range(8)]
-    cameras = {name: {"url": "test://?size=64x48&fps=5", "stages": []} for name in names}
+    cameras = {name: {"url": "test://?size=64x48&fps=2", "stages": []} for name in names}
     with running(worker(cameras, redis_url)):
         for name in names:
             assert next(frames(redis_url, name, 1)).seq < 20

@@ -149,12 +149,12 @@ def added(site: Site, cameras: Mapping[str, Mapping[str, Any]]) -> Iterator[None
     api = f"{site.url}/api/v1/cameras"
     try:
         for name, keys in cameras.items():
-            answer = httpx.post(api, json={"name": name, **keys})
+            answer = httpx.post(api, json={"name": name, **keys}, timeout=60)
             assert answer.status_code == 201, answer.text
         yield
     finally:
         for name in cameras:
-            httpx.delete(f"{api}/{name}")
+            httpx.delete(f"{api}/{name}", timeout=60)
 
 
 def environment(folder: Path) -> dict[str, str]:

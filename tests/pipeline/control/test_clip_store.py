@@ -223,9 +223,8 @@ for n in range(100):
     at_ns = 1_795_925_694_500_000_000 + p.pts_ns
     for placed in line.put(Packet(p.data, Stream(clip.caps), p.key, (0, p.pts_ns), at_ns)):
         video.write(placed)
-while draft.video.stat().st_size < 3_000:
+while draft.video.read_bytes().count(b"moof") < 8:  # of twelve, each of eight frames
     time.sleep(0.01)
-time.sleep(0.2)
 print("written", flush=True)
 time.sleep(100)
 """

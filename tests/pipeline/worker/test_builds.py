@@ -76,7 +76,7 @@ def run_until(builds: EngineBuilds, stage: InferStage, state: str) -> BuildRepor
     """Frames continue until the build is in that state."""
     builds.prepare(["test-boxes"])
     builds.start()
-    return show_until(builds, stage, PICTURE, state, timeout_s=20)
+    return show_until(builds, stage, PICTURE, state, timeout_s=60)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_a_stop_before_there_is_a_child_leaves_none(
     monkeypatch.setattr(subprocess, "Popen", slow)
     builds.prepare(["test-boxes"])
     builds.start()
-    until_s = time.monotonic() + 30
+    until_s = time.monotonic() + 60
     while builds._thread.is_alive():
         assert time.monotonic() < until_s, "it waits for the child"
         frame(stage)
@@ -204,7 +204,7 @@ def test_the_child_ends_with_a_worker_that_is_killed(tmp_path: Path) -> None:
         with request.open("w"):  # it reads now
             parent.kill()
             parent.wait()
-            until(lambda: has_ended(builder), 20, "for it to end with its worker")
+            until(lambda: has_ended(builder), 60, "for it to end with its worker")
 
 
 def test_what_was_chosen_by_hand_stays_though_the_child_goes_on(
@@ -221,7 +221,7 @@ def test_what_was_chosen_by_hand_stays_though_the_child_goes_on(
     builds.leave("test-boxes")
     assert builds.is_building()
     go.touch()
-    until(lambda: not builds.is_building(), 20)
+    until(lambda: not builds.is_building())
     builds.close()
     assert builds.states == {}
     assert builds.models.in_use()[0].runs == "test-boxes"

@@ -19,7 +19,7 @@ from pipeline.worker.redis_server import RedisServer, RedisServerError
 pytestmark = [pytest.mark.redis, pytest.mark.own_redis]
 
 
-def wait_for(condition: Callable[[], object], timeout_s: float = 20.0) -> None:
+def wait_for(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

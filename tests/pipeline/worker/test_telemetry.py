@@ -155,7 +155,7 @@ def test_a_dead_collector_is_told_once_and_loses_no_frame(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     del home
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "2")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "30")
     monkeypatch.setattr(f"{SENDER}.RETRY_S", 0.1)
     port = free_port()
     caplog.set_level(logging.INFO, "pipeline.worker.telemetry.outage")
@@ -167,8 +167,10 @@ def test_a_dead_collector_is_told_once_and_loses_no_frame(
     published: list[int] = []
 
     def enough(worker: Worker) -> bool:
-        counts = worker.state().cameras["gate"].counts
-        assert counts is not None
+        gate = worker.state().cameras.get("gate")
+        counts = None if gate is None else gate.counts
+        if counts is None:
+            return False
         if told() and not receivers:
             published.append(counts.published)
             if counts.published > published[0] + 20:

@@ -52,7 +52,9 @@ def test_a_stage_that_fails_or_drops_every_frame(tmp_path: Path) -> None:
     (tmp_path / "bad_stages.py").write_text(
         "class Fails:\n    def __call__(self, frame, result):\n        print('noise')\n"
         "        raise RuntimeError('cursed')\n\n\n"
-        "class Drops:\n    def __call__(self, frame, result):\n        return None\n\n\n"
+        "class Drops:\n    frames = 0\n\n    def __call__(self, frame, result):\n"
+        "        from pipeline.gst.trial import TrialSink\n        self.frames += 1\n"
+        "        if self.frames > 3:\n            TrialSink.enough.set()\n        return None\n\n\n"
         "class Dies:\n    def __call__(self, frame, result):\n"
         "        import os, signal\n        os.kill(os.getpid(), signal.SIGSEGV)\n"
     )
@@ -64,7 +66,7 @@ def test_a_stage_that_fails_or_drops_every_frame(tmp_path: Path) -> None:
         }
         with pytest.MonkeyPatch.context() as patch:
             try_here(patch)
-            patch.setattr(trial_module, "ANSWER_S", 4.0)  # a busy machine takes 2 s to the first
+            patch.setattr(trial_module, "ANSWER_S", 60.0)  # or when it has dropped some frames
             drops = tried("test://?fps=30", stages=[{"python": "bad_stages:Drops"}])
     finally:
         sys.path.remove(str(tmp_path))

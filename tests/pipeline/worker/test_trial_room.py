@@ -20,20 +20,31 @@ pytestmark = pytest.mark.slow
 BOXES: dict[str, Any] = {"stages": [{"model": "test-boxes"}]}
 
 
+def measured(url: str) -> Trial:
+    """A trial in which frames came while they were counted, for a second: a busy machine may stand
+    still for that long.
+    """
+    trial = tried(url)
+    for _ in range(5):
+        if trial.cpu_percent is None:
+            trial = tried(url)
+    return trial
+
+
 def tried(url: str, **keys: Any) -> Trial:
     return run_trial("gate", Camera.model_validate({"url": url} | BOXES | keys))
 
 
 @pytest.mark.usefixtures("tried_here")
 def test_what_it_takes_is_said_and_whether_that_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    trial = tried("test://?size=640x360&fps=20")
+    trial = measured("test://?size=640x360&fps=20")
     assert trial.cpu_percent is not None
     assert trial.free_percent is not None
     assert trial.cpu_percent > 0
     assert trial.fits is (trial.cpu_percent <= trial.free_percent)
     full = Space(cores=2, used=1.6, memory_bytes=1, memory_free_bytes=1)
     monkeypatch.setattr(trial_module, "space_of", lambda _used: full)
-    trial = tried("test://?size=640x360&fps=20")
+    trial = measured("test://?size=640x360&fps=20")
     assert trial.fits is False
     assert trial.warning is not None
     assert "and 0 % is left for cameras here" in trial.warning
