@@ -83,8 +83,9 @@ def report(worker: SimulatedWorker) -> OnvifReport:
 
 @pytest.mark.redis
 def test_each_once_though_worker_and_camera_end_in_it(
-    made: Callable[[], SimulatedWorker], told: Told
+    made: Callable[[], SimulatedWorker], told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("pipeline.worker.memories.RECALL_S", 60.0)
     source = {"VideoSourceConfigurationToken": "1"}
     with EventCamera(login=("user", "h0rse"), ahead=timedelta(hours=1)) as camera:
         state = partial(camera.message, MOTION, source=source, operation="Changed")

@@ -45,6 +45,12 @@ def seen(camera: SimulatedRunner, end: str = "") -> None:
     camera.frame(stage, end)
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A camera does not begin without its memory, however busy the machine is."""
+    monkeypatch.setattr("pipeline.worker.memories.RECALL_S", 60.0)
+
+
 @pytest.fixture
 def made(redis_server: RedisServer) -> Iterator[Callable[[], SimulatedWorker]]:
     workers: list[SimulatedWorker] = []
@@ -168,8 +174,8 @@ def test_a_camera_of_a_worker_that_has_just_died_is_waited_for(
     seen(first.start())
     told(1)
     first.die()
-    monkeypatch.setattr("pipeline.worker.memories.RECALL_S", 1.0)
+    monkeypatch.setattr("pipeline.worker.memories.RECALL_S", 3.0)
     with connect(redis_server.url) as client:
-        client.set(owner_key("gate"), "another:token.1", px=1_500)
+        client.set(owner_key("gate"), "another:token.1", px=4_500)
     seen(made().start())
     assert told(2) == ["1", "2"]

@@ -48,7 +48,10 @@ def camera() -> dict[str, Any]:
 
 
 @pytest.mark.redis
-def test_the_life_of_an_object_across_a_restart(redis_server: RedisServer) -> None:
+def test_the_life_of_an_object_across_a_restart(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.worker.memories.RECALL_S", 60.0)
     with connect(redis_server.url) as client:
 
         def happened() -> dict[bytes, dict[str, Any]]:
