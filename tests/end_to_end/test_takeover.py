@@ -42,7 +42,7 @@ def readiness(log: str) -> str:
     found = re.search(r"metrics at (http://[\d.:]+)", log)
     assert found
     try:
-        with urllib.request.urlopen(f"{found[1]}/readyz", timeout=10) as reply:
+        with urllib.request.urlopen(f"{found[1]}/readyz", timeout=60) as reply:
             return f"{reply.status} {reply.read().decode()}"
     except urllib.error.HTTPError as error:
         return f"{error.code} {error.read().decode()}"

@@ -376,7 +376,7 @@ def test_a_worker_says_where_it_writes_and_what_it_may_open(home: Any) -> None:
     assert (state.of, state.path, state.is_writable) == ("state", str(home), True)
     assert 0 < state.free_bytes <= state.bytes
     machine = Machine()
-    deadline_s = time.monotonic() + 30
+    deadline_s = time.monotonic() + 60
     while not machine.machine().disks:
         assert time.monotonic() < deadline_s
         time.sleep(0.01)

@@ -59,7 +59,7 @@ class Worker:
         found = re.search(r"http://127.0.0.1:\d+", self.log)
         assert found
         try:
-            with urllib.request.urlopen(found[0] + path, timeout=10) as answer:
+            with urllib.request.urlopen(found[0] + path, timeout=60) as answer:
                 return str(answer.read().decode())
         except urllib.error.HTTPError as error:
             with error:
