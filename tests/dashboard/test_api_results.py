@@ -298,8 +298,8 @@ def test_readers_are_no_more_than_can_be_served(
 
 def test_curl_prints_events(bench: Bench) -> None:
     published(bench, 1)
-    text = curl("-H", "Last-Event-ID: 0", f"{bench.address}{STREAM}", seconds=1)
-    [event] = parse(iter(text.splitlines()))
+    with curl("-H", "Last-Event-ID: 0", f"{bench.address}{STREAM}") as lines:
+        event = next(parse(lines))
     assert event.data["camera"] == "gate"
 
 

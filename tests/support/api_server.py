@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pytest
 import redis
 import uvicorn
 from fastapi import FastAPI
@@ -84,6 +85,8 @@ REPORT = WorkerReport(
     zoo=ZOO,
     defaults={"stages": [{"model": "street"}]},
 )
+
+_LASTING_S = 3600
 
 
 @dataclass
@@ -175,7 +178,10 @@ def replace_report(**changes: Any) -> WorkerReport:
 def serving(
     server: RedisServer | RedisChild, folder: Path, user: str = "", **dashboard: Any
 ) -> Iterator[Bench]:
-    """The whole application on a free port, as a user of Redis where one is named."""
+    """The whole application on a free port, as a user of Redis where one is named.
+
+    What tests report once of a worker or a fleet is not held to be old while they run.
+    """
     credentials = Credentials(folder / "credentials.json")
     settings = Dashboard.model_validate(dashboard)
     address = server.url.replace("://", f"://{user}:PASSWORD@") if user else server.url
@@ -188,6 +194,9 @@ def serving(
     thread.start()
     outbox = Outbox(server.url)
     outbox.start()
+    lasting = pytest.MonkeyPatch()
+    lasting.setattr("pipeline.control.reports.KEPT_MS", _LASTING_S * 1000)
+    lasting.setattr("pipeline.control.fleet_report.AWAY_S", _LASTING_S)
     try:
         while not web.started:
             time.sleep(0.01)
@@ -199,17 +208,19 @@ def serving(
         ):
             yield Bench(http, services, client, outbox, server, app)
     finally:
+        lasting.undo()
         outbox.close(1)
         web.should_exit = True
         thread.join(20)
 
 
-def curl(*arguments: str, seconds: float = 5.0) -> str:
-    """What curl prints of an address of the server."""
-    done = subprocess.run(
-        ["curl", "-sN", "--max-time", str(seconds), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout
+@contextmanager
+def curl(*arguments: str) -> Iterator[Iterator[str]]:
+    """Give the lines that curl prints of an address of the server, as they come."""
+    command = ["curl", "-sN", "--max-time", "60", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield (line.rstrip("\n") for line in process.stdout)
+        finally:
+            process.kill()
