@@ -53,7 +53,7 @@ class Followed:
     def numbers(self, camera: str) -> list[int]:
         return [json.loads(one.parts[1])["seq"] for one in self.given if one.camera == camera]
 
-    async def until(self, condition: Callable[[], object], timeout_s: float = 20.0) -> None:
+    async def until(self, condition: Callable[[], object], timeout_s: float = 60.0) -> None:
         end_s = time.monotonic() + timeout_s
         while not condition():
             assert time.monotonic() < end_s, "waited in vain"
