@@ -44,7 +44,7 @@ STEPS: dict[str, Callable[[Pairing, int], Bundle | None]] = {
 
 @pytest.mark.parametrize("order", list(itertools.permutations(STEPS)), ids="-".join)
 def test_they_meet_in_any_order(order: tuple[str, ...]) -> None:
-    pairing = Pairing("gate")
+    pairing = Pairing("gate", Clock())
     *early, last = [STEPS[step](pairing, 5) for step in order]
     assert early == [None, None]
     assert last is not None
@@ -54,7 +54,7 @@ def test_they_meet_in_any_order(order: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("order", list(itertools.permutations(STEPS)), ids="-".join)
 def test_frames_that_come_mixed_up_are_not_mixed_up(order: tuple[str, ...]) -> None:
-    pairing = Pairing("gate")
+    pairing = Pairing("gate", Clock())
     found = [STEPS[step](pairing, n) for step in order for n in (8, 6, 7)]
     whole = [bundle for bundle in found if bundle is not None]
     said = [(one.parts[0], json.loads(one.parts[1])["seq"]) for one in whole]
@@ -62,13 +62,13 @@ def test_frames_that_come_mixed_up_are_not_mixed_up(order: tuple[str, ...]) -> N
 
 
 def test_a_frame_without_masks_does_not_wait_for_any() -> None:
-    pairing = Pairing("gate")
+    pairing = Pairing("gate", Clock())
     assert pairing.picture(picture(1)) is None
     assert pairing.detections(entry(1), results(1)) is not None
 
 
 def test_a_frame_whose_masks_were_announced_waits_for_them() -> None:
-    pairing = Pairing("gate")
+    pairing = Pairing("gate", Clock())
     pairing.picture(picture(1))
     assert pairing.detections(entry(1), results(1, masks=2)) is None
     assert pairing.masks(entry(2), MASKS) is None, "masks of another frame"
@@ -76,13 +76,13 @@ def test_a_frame_whose_masks_were_announced_waits_for_them() -> None:
 
 
 def test_the_same_number_of_another_start_is_another_frame() -> None:
-    pairing = Pairing("gate")
+    pairing = Pairing("gate", Clock())
     pairing.picture(picture(1, epoch=1))
     assert pairing.detections(entry(1), results(1, epoch=2)) is None
 
 
 def test_a_picture_is_given_once() -> None:
-    pairing = Pairing("gate")
+    pairing = Pairing("gate", Clock())
     pairing.picture(picture(1))
     assert pairing.detections(entry(1), results(1)) is not None
     assert pairing.detections(entry(1), results(1)) is None
@@ -109,7 +109,7 @@ def test_a_picture_is_given_up_when_its_results_are_late() -> None:
 
 
 def test_results_without_pictures_are_bounded() -> None:
-    pairing = Pairing("gate")
+    pairing = Pairing("gate", Clock())
     for n in range(RESULTS_MOST + 1):
         pairing.masks(entry(n), MASKS)
         pairing.detections(entry(n), results(n, masks=1))
@@ -119,7 +119,7 @@ def test_results_without_pictures_are_bounded() -> None:
 
 
 def test_an_entry_that_is_sent_again_otherwise_leaves_nothing_behind() -> None:
-    pairing = Pairing("gate")
+    pairing = Pairing("gate", Clock())
     pairing.detections(entry(1), results(1))
     pairing.detections(entry(1), results(2))
     for n in range(3, RESULTS_MOST + 3):
@@ -129,7 +129,7 @@ def test_an_entry_that_is_sent_again_otherwise_leaves_nothing_behind() -> None:
 
 
 def test_messages_that_are_broken_are_refused_and_the_next_are_not() -> None:
-    pairing = Pairing("gate")
+    pairing = Pairing("gate", Clock())
     with pytest.raises(ValueError, match="preview"):
         pairing.picture(b"no picture")
     with pytest.raises(ValueError, match="detections"):
