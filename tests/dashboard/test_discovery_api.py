@@ -10,7 +10,7 @@ from dashboard.access.identity import Identity
 from dashboard.access.rights import Right, declared
 from dashboard.api import discovery
 from dashboard.onvif.discovery import Network
-from tests.support.onvif_camera import GROUP, HOST, OnvifCamera
+from tests.support.onvif_camera import GROUP, HOST, OnvifCamera, heard_out
 
 pytestmark = pytest.mark.slow
 
@@ -26,13 +26,14 @@ def camera() -> Iterator[OnvifCamera]:
 
 
 @pytest.fixture
-def client(camera: OnvifCamera) -> TestClient:
+def client(camera: OnvifCamera) -> Iterator[TestClient]:
     app = FastAPI()
     app.include_router(discovery.router)
     app.dependency_overrides[Right("admin")] = lambda: Identity("root", "admin", "session")
     near = Network(GROUP, camera.udp_port, 0.3, (HOST,))
     app.dependency_overrides[discovery.network] = lambda: near
-    return TestClient(app)
+    with heard_out(camera):
+        yield TestClient(app)
 
 
 def test_cameras_and_their_streams(camera: OnvifCamera, client: TestClient) -> None:

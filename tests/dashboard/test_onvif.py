@@ -11,7 +11,7 @@ from dashboard.onvif.device import Streams, streams
 from dashboard.onvif.discovery import Answer, Found, Network, is_at, probe
 from dashboard.onvif.profile import Profile, for_analysis, for_view
 from pipeline.cameras.onvif.soap import MAX_BYTES, MAX_WORDS, Login, MalformedError, parse
-from tests.support.onvif_camera import GROUP, HOST, OnvifCamera, fault, soap
+from tests.support.onvif_camera import GROUP, HOST, OnvifCamera, fault, heard_out, soap
 
 pytestmark = pytest.mark.slow
 
@@ -24,8 +24,16 @@ def network(camera: OnvifCamera) -> Network:
     return Network(GROUP, camera.udp_port, 0.4, (HOST,))
 
 
-def found(camera: OnvifCamera) -> Found:
-    return asyncio.run(probe(network(camera)))
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A camera that answers in the end is waited for."""
+    monkeypatch.setattr(device, "CAMERA_S", 60.0)
+    monkeypatch.setattr(device, "REQUEST_S", 60.0)
+
+
+def found(camera: OnvifCamera, *others: OnvifCamera) -> Found:
+    with heard_out(camera, *others):
+        return asyncio.run(probe(network(camera)))
 
 
 def offered(camera: OnvifCamera, login: tuple[str, str] | None = None) -> Streams:
@@ -50,7 +58,7 @@ def test_cameras_are_told_apart_by_their_endpoint() -> None:
         OnvifCamera() as first,
         OnvifCamera(endpoint="urn:uuid:0002", udp_port=first.udp_port) as second,
     ):
-        result = found(first)
+        result = found(first, second)
     assert [each.service for each in result.cameras.values()] != []
     ports = {each.service.split(":")[2].split("/")[0] for each in result.cameras.values()}
     assert ports == {str(first.port), str(second.port)}

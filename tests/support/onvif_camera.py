@@ -5,13 +5,20 @@ It is written from the specifications and shares no code with what it tests.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 import struct
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+
+import pytest
 
 from tests.support.onvif_device import is_proven, time_answer
 
@@ -66,6 +73,8 @@ class OnvifCamera:
             status and content.
         datagrams: what it sends instead of a ProbeMatch; {message} is what it answers to.
         asked: names of the requests that came, in order.
+        probes: that came, in order.
+        answered: how many of them were.
     """
 
     name: str = "Front%20gate"
@@ -82,6 +91,7 @@ class OnvifCamera:
     udp_port: int = 0
     asked: list[str] = field(default_factory=list)
     probes: list[str] = field(default_factory=list)
+    answered: int = 0
     _nonces: set[str] = field(default_factory=set)
 
     def __enter__(self) -> OnvifCamera:
@@ -145,6 +155,7 @@ class OnvifCamera:
             for datagram in self._datagrams():
                 filled = datagram.replace(b"{message}", message[1].encode())
                 self._udp.sendto(filled, sender)
+            self.answered += 1
 
     def _datagrams(self) -> list[bytes]:
         return [self.match()] if self.datagrams is None else self.datagrams
@@ -235,3 +246,25 @@ class OnvifCamera:
             f"<tt:FrameRateLimit>{fps}</tt:FrameRateLimit><tt:BitrateLimit>4096</tt:BitrateLimit>"
             f"</tt:RateControl>{end}"
         )
+
+
+@contextmanager
+def heard_out(*cameras: OnvifCamera) -> Iterator[None]:
+    """Let whoever probes wait for the answers of cameras, however late they are."""
+    sent, before = 0, [camera.answered for camera in cameras]
+
+    async def wait(seconds: float) -> None:
+        nonlocal sent
+        sent += 1
+        await asyncio.sleep(seconds)
+        end_s = time.monotonic() + 60
+        while any(c.answered < was + sent for c, was in zip(cameras, before, strict=True)):
+            assert time.monotonic() < end_s, "a camera answers no probe"
+            await asyncio.sleep(0.01)
+        for _ in range(50):  # one datagram is read in each turn of the loop
+            await asyncio.sleep(0)
+
+    patient = SimpleNamespace(**vars(asyncio) | {"sleep": wait})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dashboard.onvif.discovery.asyncio", patient)
+        yield
