@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import stat
+import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -55,18 +57,14 @@ def logged(bench: Bench, count: int) -> list[Entry]:
     """The entries in the file, once there are so many, and the same in Redis."""
     path = bench.services.access.store.path.parent / audit.FILE
 
-    def read() -> list[Entry]:
+    def alike() -> list[bytes] | None:
+        entries: Any = bench.redis.xrange(AUDIT)
         lines = path.read_bytes().splitlines() if path.exists() else []
-        return [msgspec.json.decode(line, type=Entry) for line in lines]
+        told = [json.loads(fields[b"json"]) for _, fields in entries]
+        return lines if len(lines) >= count and list(map(json.loads, lines)) == told else None
 
-    found: list[Entry] = bench.until(lambda: len(read()) >= count and read())
-    entries: Any = bench.until(
-        lambda: bench.redis.xlen(AUDIT) == len(found) and bench.redis.xrange(AUDIT)
-    )
-    assert [json.loads(fields[b"json"]) for _, fields in entries] == [
-        json.loads(line) for line in path.read_bytes().splitlines()
-    ]
-    return found
+    found: list[bytes] = bench.until(alike)
+    return [msgspec.json.decode(line, type=Entry) for line in found]
 
 
 def brief(entry: Entry) -> tuple[object, ...]:
@@ -76,6 +74,7 @@ def brief(entry: Entry) -> tuple[object, ...]:
 
 def test_what_is_done_over_the_api_is_logged_with_its_result(site: Bench) -> None:
     http, ci, watch = site.http, bearer("ci"), bearer("watch")
+    began_s = time.time()
     url = "rtsp://ana:h0rse@192.0.2.9/x?password=SECRETVALUE"
     http.post("/api/v1/cameras", json={"name": "yard-1", "url": url, "fps": 5}, headers=ci)
     http.patch("/api/v1/cameras/yard-1", json={"fps": "x", "pasword": "SECRETVALUE"}, headers=ci)
@@ -95,7 +94,7 @@ def test_what_is_done_over_the_api_is_logged_with_its_result(site: Bench) -> Non
     assert found[2].words.startswith("a viewer may view")
     assert found[3].detail == "to yolox"
     assert {entry.address for entry in found} == {"127.0.0.1"}
-    assert abs(found[0].at - time.time()) < 60
+    assert began_s - 1 <= found[0].at <= time.time() + 1
 
 
 def test_logins_and_refusals_are_logged_and_no_secret_with_them(site: Bench) -> None:
@@ -158,28 +157,33 @@ def test_admins_read_it_in_pages_and_those_of_some_cameras_only_of_these(site: B
 def test_the_same_refusal_again_and_again_is_two_entries(
     site: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    now_s = [1000.0]  # which stands still: on a busy machine few requests take longer than SAME_S
+    clock = SimpleNamespace(monotonic=lambda: now_s[0], time=time.time)
+    monkeypatch.setattr(log_module, "time", clock)
     monkeypatch.setattr(log_module, "SAME_S", 0.5)
     for _ in range(20):
         site.http.post("/api/v1/cameras/gate/pause", headers=bearer("watch"))
-    found = site.until(
-        lambda: (said := logged(site, 2)) and sum(entry.times for entry in said) == 20 and said
-    )
-    assert len(found) < 12
+    assert [entry.times for entry in logged(site, 1)] == [1]
+    now_s[0] += 0.5
+    assert [entry.times for entry in logged(site, 2)] == [1, 19]
 
 
 def test_neither_a_full_disk_nor_a_dead_redis_is_waited_for(
     tmp_path: Path, redis_server: RedisServer, caplog: pytest.LogCaptureFixture, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(log_module, "RETRY_S", 0.05)
+    monkeypatch.setattr(log_module, "CLOSE_S", 60)
     caplog.set_level(logging.INFO)
     folder = tmp_path / "home"
     folder.write_text("a file where the folder should be")
     clients = [connect("redis://127.0.0.1:1")]
     written = AuditLog(folder / audit.FILE, lambda: clients[-1])
-    began_s = time.monotonic()
+    took_s = []
     for number in range(50):
+        began_s = time.monotonic()
         written.put(entry(number))
-    assert time.monotonic() - began_s < 1
+        took_s.append(time.monotonic() - began_s)
+    assert statistics.median(took_s) < 0.02, "all of them waited"
     while len(caplog.records) < 2:
         time.sleep(0.01)
     time.sleep(0.3)
