@@ -241,8 +241,9 @@ def hear(address: str, origin: str | None, **headers: str) -> str | int:
             f"ws://{address}/api/v1/live",
             origin=Origin(origin) if origin else None,
             additional_headers=headers,
+            open_timeout=60,
         ) as socket:
-            return str(socket.recv(timeout=10))
+            return str(socket.recv(timeout=60))
     except InvalidStatus as refused:
         return refused.response.status_code
     except ConnectionClosed as closed:
@@ -262,7 +263,7 @@ def test_origins_of_a_websocket_where_it_is_open(tmp_path: Path) -> None:
 def test_origins_of_a_websocket_with_a_session(tmp_path: Path) -> None:
     with Served(tmp_path, users=USERS, tokens=TOKENS) as at:
         body = {"user": "ben", "password": "correct horse"}
-        login = httpx.post(f"http://{at}/api/v1/session", json=body)
+        login = httpx.post(f"http://{at}/api/v1/session", json=body, timeout=60)
         cookie = {"Cookie": f"{COOKIE}={login.cookies[COOKIE]}"}
         assert hear(at, f"http://{at}", **cookie) == "ben"
         assert hear(at, "http://evil.example", **cookie) == 403
@@ -281,7 +282,7 @@ def test_others_are_answered_while_a_password_is_compared(
 
     def wait(_user: str, _password: str) -> None:
         comparing.set()
-        assert released.wait(10)
+        assert released.wait(60)
 
     monkeypatch.setattr(access, "log_in", wait)
     app = guarded(access)

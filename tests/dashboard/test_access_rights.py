@@ -186,7 +186,9 @@ def report(bench: Bench) -> None:
 def until_published(bench: Bench) -> None:
     def published() -> bool:
         system = bench.http.get("/api/v1/system", headers=bearer("admin-all")).json()
-        return len(system["redis"]["streams"]) == 4 and bool(system["workers"])
+        is_written = len(system["redis"]["streams"]) == 4 and bool(system["workers"])
+        cameras = bench.services.sampler.cameras()  # which it reads once a second
+        return is_written and [each["state"] for each in cameras] == ["running"] * 2
 
     bench.until(published)
 
@@ -274,7 +276,7 @@ def test_changes_of_some_cameras(bench: Bench) -> None:
 def heard(page: ClientConnection, kind: str) -> dict[str, Any]:
     """The next message of a type."""
     while True:
-        message = page.recv(timeout=20)
+        message = page.recv(timeout=60)
         assert isinstance(message, bytes)
         header, _ = unpacked(message)
         if header["type"] == kind:
@@ -292,8 +294,8 @@ def test_a_page_sees_its_cameras_until_its_rights_change(bench: Bench) -> None:
     address = f"{bench.address.replace('http', 'ws')}/api/v1/live"
     stream = f"/api/v1/results/{OWN}/stream"
     with (
-        connect(address, additional_headers=bearer("changing")) as page,
-        bench.http.stream("GET", stream, headers=bearer("changing"), timeout=20) as events,
+        connect(address, additional_headers=bearer("changing"), open_timeout=60) as page,
+        bench.http.stream("GET", stream, headers=bearer("changing"), timeout=60) as events,
     ):
         bench.until(lambda: len(bench.services.sampler.cameras()) == 2)
         page.send(json.dumps({"watch": [OWN, HIDDEN]}))
@@ -305,7 +307,7 @@ def test_a_page_sees_its_cameras_until_its_rights_change(bench: Bench) -> None:
         become("gate")
         with pytest.raises(ConnectionClosed) as closed:
             while True:
-                page.recv(timeout=20)
+                page.recv(timeout=60)
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 4401
         for _ in events.iter_text():

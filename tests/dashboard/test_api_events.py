@@ -172,7 +172,7 @@ def test_a_hidden_camera_is_none_and_a_removed_one_keeps_its_events(site: Bench)
 def test_a_signed_link_shows_one_image_to_whoever_has_it(
     redis_server: RedisServer, tmp_path: Path
 ) -> None:
-    secret, soon = "0123456789abcdef", int(time.time()) + 60
+    secret, soon = "0123456789abcdef", int(time.time()) + 3600
     with serving(redis_server, tmp_path, tokens=TOKENS, link_secret=secret) as site:
         entry = happen(site, "gate", 5, image=True)
         site.redis.xadd(key("gate", "images"), {"jpeg": b"\xff\xd8gate"}, id=entry)

@@ -50,8 +50,8 @@ def test_code_and_advice_over_http(bench: Bench) -> None:
     bench.worker()
     bench.http.post("/api/v1/cameras", json={"name": "gate", "url": "test://"}).raise_for_status()
     bench.status("failed", "401 unauthorised: …", code=FaultCode.UNAUTHORISED.value)
-    bench.until(lambda: bench.camera()["code"])
-    assert bench.camera()["code"] == "unauthorised"
+    # Until the worker is seen, the code says that there is none.
+    bench.until(lambda: bench.camera()["code"] == "unauthorised")
     assert bench.camera()["advice"] == FaultCode.UNAUTHORISED.advice
     [change, *_] = bench.http.get("/api/v1/cameras/gate/timeline").json()["states"]
     assert change["code"] == "unauthorised"

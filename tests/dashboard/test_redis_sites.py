@@ -81,7 +81,7 @@ async def seen_live(bench: Bench, names: list[str], site: Site) -> set[str]:
     feed = RedisFeed(RedisUrl(site.url), given.append)
     task = asyncio.create_task(feed.run())
     feed.watch(frozenset(names))
-    for _ in range(600):
+    for _ in range(1200):
         for name in names:
             if bench.outbox.watched(name):
                 made = bench.frame(name)

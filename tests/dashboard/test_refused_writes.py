@@ -66,8 +66,10 @@ def test_it_is_told_from_a_dead_worker(
         assert camera["advice"] == FaultCode.REDIS_REFUSES.advice
         told = bench.http.get("/api/v1/system").json()["redis"]
         assert (told["connected"], told["refused"]) == (True, words)
-        with open_socket(f"{bench.address.replace('http', 'ws')}/api/v1/live") as page:
-            while (said := unpacked(page.recv(decode=False))[0])["type"] != "redis":
+        with open_socket(
+            f"{bench.address.replace('http', 'ws')}/api/v1/live", open_timeout=60
+        ) as page:
+            while (said := unpacked(page.recv(60, decode=False))[0])["type"] != "redis":
                 continue
         assert (said["connected"], said["refused"]) == (True, words)
         assert "mirante_dashboard_redis_refuses 1.0" in bench.http.get("/metrics").text
