@@ -258,6 +258,7 @@ def test_stages_of_the_users_choice(loaded: Page, site: Site) -> None:
     add(page)
     dialog.get_by_label("Address").fill("test://?size=320x180&fps=5")
     dialog.get_by_label("Name").fill("chosen")
+    expect(dialog.get_by_label("The test image")).to_be_checked()  # the models are known
     dialog.get_by_text("Custom").click()
     rows = dialog.locator("[data-stage]")
     while rows.count():
@@ -300,6 +301,7 @@ def test_a_made_up_kind_is_a_stage_of_the_form(pages: Pages, site: Site) -> None
     add(page)
     dialog.get_by_label("Address").fill("test://")
     dialog.get_by_label("Name").fill("counted")
+    expect(dialog.get_by_label("The test image")).to_be_checked()  # the models are known
     dialog.get_by_text("Custom").click()
     dialog.get_by_role("button", name="Add a tally").click()
     row = dialog.locator("[data-stage]").last

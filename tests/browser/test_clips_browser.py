@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 import cv2
-import httpx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from pipeline.cameras.synthetic import LABELS, LANE, picture, read_number, truth
 from pipeline.gst.clips import encode_pictures, read_clip
 from tests.support import ROOT
 from tests.support.canvas_pixels import colour_of, near, next_frame, shoot
-from tests.support.live_site import Site, added, until
+from tests.support.live_site import Site, added, ask, until
 from tests.support.opened_pages import Pages
 from tests.support.rtsp_manners import Manners, MannersServer
 
@@ -120,7 +119,7 @@ def test_boxes_lie_on_the_objects_of_the_very_image(pages: Pages, site: Site, cl
     video.evaluate("v => v.pause()")  # by script: it may have ended by itself
     player.get_by_role("button", name="Labels").click()
     assert page.evaluate(BLUNDERS) == []
-    told = httpx.get(str(video.evaluate("v => v.src")).replace(".mp4", ".json")).json()
+    told = ask("GET", str(video.evaluate("v => v.src")).replace(".mp4", ".json")).json()
     seconds = video.evaluate("v => v.duration")
     # Of the camera's clock each image is 0.1 s from the next. Those of arrival come in one burst:
     # of these, and of one just behind them, the browser may show another than that of the moment.
@@ -181,7 +180,7 @@ def test_the_card_of_an_event_plays_its_clip_on_a_phone(
     page = opened(pages, site, **PHONE)
     assert page.evaluate(BLUNDERS) == []
     rules = f"{site.url}/api/v1/cameras/{clipped}/zones"
-    httpx.put(rules, json={"zones": {"court": EVERYWHERE}}).raise_for_status()
+    ask("PUT", rules, json={"zones": {"court": EVERYWHERE}}).raise_for_status()
     page.evaluate("location.hash = '#/events?camera=clipped'")
     card = page.locator(".event", has_text="entered court").first
     card.get_by_role("button", name="Play the clip").tap()
@@ -192,7 +191,7 @@ def test_the_card_of_an_event_plays_its_clip_on_a_phone(
     assert "entered court" in str(player.get_attribute("aria-label"))
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
-    httpx.put(rules, json={"zones": {}}).raise_for_status()
+    ask("PUT", rules, json={"zones": {}}).raise_for_status()
     card.locator(".event-image").click()
     page.get_by_role("dialog").get_by_role("button", name="Play the clip").click()
     until(lambda: video.count() and video.evaluate("v => v.currentTime") > 0, what="for the clip")

@@ -8,13 +8,12 @@ import re
 import time
 from collections.abc import Iterator
 
-import httpx
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
 from mirante.counts import Series, digits_of
 from tests.support import ROOT
-from tests.support.live_site import Site
+from tests.support.live_site import Site, ask, until
 
 BLUNDERS = (ROOT / "tests/support/blunders.js").read_text()
 SIZES: dict[str, ViewportSize] = {
@@ -36,6 +35,7 @@ COUNTED = {
 @pytest.fixture
 def counted(site: Site) -> Iterator[Site]:
     """The camera has counted the crossings of a line, and who was in a zone, three hours long."""
+    until(lambda: time.time() % HOUR_S < HOUR_S - 50, what="for an hour that lasts long enough")
     this_hour = int(time.time()) // HOUR_S * HOUR_S
     keys = set()
     with site.client() as client:
@@ -102,7 +102,7 @@ def test_zones_spans_and_the_file(loaded: Page, counted: Site) -> None:
     expect(card.get_by_label("Per", exact=True)).to_have_value("day")
     expect(legend).to_contain_text(re.compile(r"person\s*0\s*entered\s*4\s*left"))
     link = card.get_by_role("link", name="CSV").get_attribute("href")
-    rows = list(csv.reader(io.StringIO(httpx.get(f"{counted.url}{link}").text)))
+    rows = list(csv.reader(io.StringIO(ask("GET", f"{counted.url}{link}").text)))
     assert [row[1:] for row in rows[1:] if row[1] == "in" and row[4] == "person"] == [
         ["in", "", "gate", "person", "3"],
         ["in", "", "gate", "person", "70"],

@@ -156,6 +156,7 @@ def test_the_form_says_what_each_head_finds_and_offers_vectors(loaded: Page, sit
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Address").fill(URL)
     dialog.get_by_label("Name").fill("chosen")
+    expect(dialog.get_by_label("The test image")).to_be_checked()  # the models are known
     dialog.get_by_text("Custom").click()
     rows = dialog.locator("[data-stage]")
     while rows.count():

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import httpx
 from playwright.sync_api import Page, expect
 
-from tests.support.live_site import Site
+from tests.support.live_site import Site, ask
 from tests.support.onvif_events import EventCamera
 from tests.support.opened_pages import Pages
 
@@ -18,7 +17,7 @@ def test_a_camera_is_listened_to_and_the_page_says_how(
     kept_pages.allowed.append("409")
     api = f"{site.url}/api/v1/cameras"
     keys = {"name": "heard", "url": "test://?size=320x180&fps=1"}
-    httpx.post(api, json=keys).raise_for_status()
+    ask("POST", api, json=keys).raise_for_status()
     page = loaded
     page.evaluate("location.hash = '#/camera/heard'")
     with EventCamera(login=("onvif", "kn0ck")) as camera:
@@ -51,7 +50,7 @@ def test_a_camera_is_listened_to_and_the_page_says_how(
         expect(address).to_have_value(camera.url.replace("onvif:kn0ck", "***"))
         dialog.get_by_role("button", name="Save").click()
         expect(dialog).to_have_count(0)
-        assert "kn0ck" not in httpx.get(f"{api}/heard").text
+        assert "kn0ck" not in ask("GET", f"{api}/heard").text
     why = page.get_by_text("connection refused: nothing listens at 127.0.0.1")
     expect(why.first).to_contain_text("(refused)")
-    httpx.delete(f"{api}/heard").raise_for_status()
+    ask("DELETE", f"{api}/heard").raise_for_status()

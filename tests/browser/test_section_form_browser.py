@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import httpx
 from playwright.sync_api import Locator, Page, expect
 
-from tests.support.live_site import Site
+from tests.support.live_site import Site, ask
 from tests.support.opened_pages import Pages
 
 SECTIONS: dict[str, dict[str, Any]] = {
@@ -87,8 +86,8 @@ def test_events_and_clips_are_said_and_come_back(
     api = f"{site.url}/api/v1/cameras"
     stages = [{"model": "test-boxes"}, {"track": "bytetrack"}]
     keys = {"name": "told", "url": "test://?size=320x180&fps=1", "stages": stages}
-    assert httpx.post(api, json=keys).status_code == 201
-    httpx.post(f"{api}/told/pause").raise_for_status()
+    assert ask("POST", api, json=keys).status_code == 201
+    ask("POST", f"{api}/told/pause").raise_for_status()
     page = loaded
     page.evaluate("location.hash = '#/camera/told'")  # which shows no live image
     dialog = edit(page, "told")
@@ -115,7 +114,7 @@ def test_events_and_clips_are_said_and_come_back(
     gate.select_option("on")
     dialog.get_by_role("button", name="Save").click()
     expect(dialog).to_have_count(0)
-    spec = httpx.get(f"{api}/told").json()["spec"]
+    spec = ask("GET", f"{api}/told").json()["spec"]
     assert {key: spec[key] for key in SECTIONS} == SECTIONS
     assert spec.pop("gate") == "on"
     dialog = edit(page, "told")
@@ -128,7 +127,7 @@ def test_events_and_clips_are_said_and_come_back(
     control_of(dialog, "events.min_hits").fill("")  # its default again
     dialog.get_by_role("button", name="Save").click()
     expect(dialog).to_have_count(0)
-    left = httpx.get(f"{api}/told").json()["spec"]
+    left = ask("GET", f"{api}/told").json()["spec"]
     assert left.pop("events") == {k: v for k, v in spec.pop("events").items() if k != "min_hits"}
     assert left == spec
-    httpx.delete(f"{api}/told")
+    ask("DELETE", f"{api}/told")

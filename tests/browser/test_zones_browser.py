@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from pipeline.cameras.synthetic import truth
 from tests.support import ROOT
 from tests.support.canvas_pixels import next_frame
-from tests.support.live_site import DRAWN_SIZE, Site, added, until
+from tests.support.live_site import DRAWN_SIZE, Site, added, ask, until
 from tests.support.opened_pages import Pages
 
 BLUNDERS = (ROOT / "tests/support/blunders.js").read_text()
@@ -42,7 +41,7 @@ def walked(site: Site) -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def _nothing_drawn(site: Site, walked: str) -> Iterator[None]:
     yield
-    httpx.put(f"{site.url}/api/v1/cameras/{walked}/zones", json={"zones": {}, "lines": {}})
+    ask("PUT", f"{site.url}/api/v1/cameras/{walked}/zones", json={"zones": {}, "lines": {}})
 
 
 def opened(pages: Pages, site: Site, camera: str, **options: Any) -> Page:
@@ -81,7 +80,7 @@ def drag(surface: Locator, way: list[tuple[float, float]]) -> None:
 
 
 def rules(site: Site, camera: str) -> dict[str, Any]:
-    return dict(httpx.get(f"{site.url}/api/v1/cameras/{camera}/zones").json())
+    return dict(ask("GET", f"{site.url}/api/v1/cameras/{camera}/zones").json())
 
 
 def entered(page: Page, zone: str) -> int:
@@ -147,7 +146,7 @@ def test_a_zone_is_drawn_while_the_camera_does_not_run(
     surface = page.locator(".surface")
     press(surface, DOOR[0])
     camera = f"{site.url}/api/v1/cameras/{walked}"
-    httpx.post(f"{camera}/pause").raise_for_status()
+    ask("POST", f"{camera}/pause").raise_for_status()
     try:
         expect(page.locator(".camera-bar")).to_contain_text("Paused", ignore_case=True)
         for corner in [*DOOR[1:], DOOR[0]]:
@@ -157,13 +156,13 @@ def test_a_zone_is_drawn_while_the_camera_does_not_run(
         page.get_by_role("button", name="Cancel", exact=True).click()
         expect(page.locator(".screen")).to_contain_text("Paused")
     finally:
-        httpx.post(f"{camera}/resume").raise_for_status()
+        ask("POST", f"{camera}/resume").raise_for_status()
 
 
 def test_a_zone_is_proposed_where_objects_were(pages: Pages, site: Site, walked: str) -> None:
     """With a finger; it is drawn, and counts once it is saved."""
     path = f"{site.url}/api/v1/cameras/{walked}/zones/proposal"
-    until(lambda: httpx.get(path).json().get("name"), what="for tracks that are kept")
+    until(lambda: ask("GET", path).json().get("name"), what="for tracks that are kept")
     page = opened(pages, site, walked, **PHONE)
     page.get_by_role("button", name="Draw zones and lines").tap()
     page.get_by_role("button", name="Propose a zone").tap()
