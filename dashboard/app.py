@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from dashboard.access import Access
@@ -43,7 +44,7 @@ from dashboard.api.document import Documented
 from dashboard.api.methods import Methods
 from dashboard.api.refusals import lines_of
 from dashboard.audit.log import AuditLog
-from dashboard.audit.middleware import Audited
+from dashboard.audit.middleware import LEFT, Audited
 from dashboard.ending import end
 from dashboard.history.sampler import Sampler
 from dashboard.live.hub import Hub
@@ -163,8 +164,14 @@ def _add_pages(app: FastAPI) -> None:
     app.mount(FILES, _Files(directory=STATIC), name="static")
 
 
+def _answer_nobody(_request: Request, _error: Exception) -> Response:
+    """Who asked has left; the audit log reads the status."""
+    return JSONResponse({"detail": "who asked has left"}, LEFT)
+
+
 def _add_errors(app: FastAPI) -> None:
     """Answer errors behind a route with a status and words."""
+    app.add_exception_handler(ClientDisconnect, _answer_nobody)
 
     def answer(status: int, detail: object) -> JSONResponse:
         return JSONResponse({"detail": detail}, status)

@@ -18,7 +18,7 @@ from dashboard.audit.log import AuditLog
 from pipeline.control.audit import Entry, Result, short
 
 _MOST_WORDS_BYTES = 4096  # of an answer that refuses
-_LEFT = 499  # no answer was sent: who asked has left
+LEFT = 499  # no answer was sent: who asked has left
 _read = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -49,7 +49,7 @@ class Audited:
 
     def _entry(self, connection: HTTPConnection, heard: _Heard) -> Entry | None:
         """The entry of a request; None for one that neither changes anything nor lacks rights."""
-        scope, status = connection.scope, heard.status or _LEFT
+        scope, status = connection.scope, heard.status or LEFT
         method, path = scope.get("method", "GET"), scope["path"]
         deed = deed_of(method, path, bytes(heard.body))
         who = asking(connection)
@@ -139,4 +139,4 @@ def _has_proof(connection: HTTPConnection) -> bool:
 def _result(status: int) -> Result:
     if status < 400:
         return "ok"
-    return "refused" if status < 500 and status != _LEFT else "failed"
+    return "refused" if status < 500 and status != LEFT else "failed"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 from typing import cast
 
 import httpx
 import pytest
 
+from pipeline.control import audit
 from tests.support.api_server import Bench
 
 pytestmark = pytest.mark.redis
@@ -114,3 +116,16 @@ def test_entries_of_redis_that_nest_too_deep_cost_their_own_place_alone(
             assert quiet.http.get(f"/api/v1/{path}").status_code == 200
         assert quiet.http.get("/api/v1/results/gate/latest").status_code == 502
     assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_whoever_leaves_before_the_body_is_whole_is_no_failure(
+    quiet: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a page whose form is closed while it asks."""
+    base = quiet.http.base_url
+    head = f"POST /api/v1/cameras HTTP/1.1\r\nHost: {base.host}\r\n"
+    with socket.create_connection((base.host, base.port)) as leaver:
+        leaver.sendall(f"{head}Content-Length: 99\r\n\r\n{{".encode())
+    log = quiet.services.access.store.path.parent / audit.FILE
+    quiet.until(lambda: log.exists() and b'"code":499' in log.read_bytes())
+    assert not caplog.records
