@@ -88,6 +88,8 @@ def add_one_that_fails(page: Page) -> None:
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Address").fill(f"rtsp://127.0.0.1:{free_port()}/nothing")
     dialog.get_by_label("Name").fill("gate")
+    # The models are known: what the form holds does not change after the test.
+    expect(dialog.locator("[data-stage]").first).to_be_visible()
     trial(page, "connection refused")
     expect(dialog.locator(".trial-place")).to_contain_text(FaultCode.REFUSED.advice)
     dialog.get_by_role("button", name="Add anyway").click()
@@ -176,6 +178,7 @@ def test_a_test_shows_one_frame_with_its_boxes(loaded: Page, site: Site) -> None
     before = registered(site)
     add(page)
     dialog.get_by_label("Address").fill("test://?size=640x360&fps=10")
+    expect(dialog.get_by_label("The test image")).to_be_checked()  # the models are known
     dialog.get_by_text("More options").click()
     dialog.get_by_label("Crop").fill("0, 0, 1, 0.9")
     trial(page, "Connected")
