@@ -209,7 +209,7 @@ def take_over(site: Site, until: Until) -> dict[str, tuple[mirante.Frame, mirant
     for way, disturb in WAYS.items():
         last = site.frames[-1]
         disturb(site, last.width)
-        until(lambda e=last.epoch: site.frames[-1].epoch != e)
+        until(lambda w=last.width: site.frames[-1].width != w)
         taken = next(f for f in reversed(site.frames) if f.width == last.width)
         found[way] = (taken, site.frames[site.frames.index(taken) + 1])
         heal(site, last.width)
