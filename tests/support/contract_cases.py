@@ -75,7 +75,7 @@ class Opener:
         name = f"{path.stem}-{self._served}"
         add, url = self._triton(runtime) if runtime in REAL else self._double(runtime)
         add(name, path)
-        server = Server(url=url, model=name, timeout_s=20)
+        server = Server(url=url, model=name, timeout_s=60)
         return open_remote_session(runtime.partition(" ")[0], server)
 
     def _simulated(self, runtime: str, path: Path) -> Session:

@@ -126,7 +126,7 @@ def triton(folder: Path) -> Iterator[Triton]:
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 100
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()
         try:
