@@ -32,6 +32,8 @@ def site(server: RedisChild, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setenv("MIRANTE_HOME", str(tmp_path))
     monkeypatch.setattr("pipeline.control.reports.KEPT_MS", 600_000)  # its worker reports once
-    monkeypatch.setattr("bridges.mcp.paired.WAIT_S", 60.0)  # on a busy machine
+    patient = ("bridges.mcp.paired.WAIT_S", "dashboard.api.snapshot.WAIT_S")
+    for limit in (*patient, "dashboard.redis_clients.TIMEOUT_S"):
+        monkeypatch.setattr(limit, 60.0)  # on a busy machine
     with guarded_site(server, tmp_path) as made:
         yield made
