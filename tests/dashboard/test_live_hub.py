@@ -215,9 +215,11 @@ def test_a_page_that_does_not_read_costs_the_others_nothing(
             next_of(one, "pong")
         stop = threading.Event()
         thread = publishing(client, "gate", stop)
-        next_of(page, "frame")
-        stop.set()
-        thread.join()
+        try:
+            next_of(page, "frame")
+        finally:
+            stop.set()
+            thread.join()
         publish_one(client, "gate", 200_000)  # behind all that are on their way
         first = drawn(page, 200_000)["number"]
         for number in range(1, 60):

@@ -94,14 +94,16 @@ def test_consumers_share_the_entries(server: RedisChild, outbox: Outbox, until: 
     threads = [threading.Thread(target=consume, args=(name,)) for name in consumers]
     for thread in threads:
         thread.start()
-    await_readers(server, 3)
-    for start in range(0, 300, 10):
-        publish(outbox, until, range(start, start + 10))
-    until(lambda: len(got) >= 300 and not pending(server))
-    for consumer in consumers.values():
-        consumer.close()
-    for thread in threads:
-        thread.join()
+    try:
+        await_readers(server, 3)
+        for start in range(0, 300, 10):
+            publish(outbox, until, range(start, start + 10))
+        until(lambda: len(got) >= 300 and not pending(server))
+    finally:  # or they follow for ever
+        for consumer in consumers.values():
+            consumer.close()
+        for thread in threads:
+            thread.join()
     assert Counter(seq for _, seq, _ in got) == Counter(range(300))
     assert len({name for name, _, _ in got}) > 1
     assert all(lost == 0 for _, _, lost in got)

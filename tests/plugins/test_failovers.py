@@ -105,11 +105,13 @@ def test_the_primary_of_a_shard_is_killed_and_the_others_go_on(cluster: ClusterS
     with loaded(cluster.url, names) as (load, reader, group):
         replica = cluster.replica()
         replica.freeze(True)  # nobody takes the place until the others have gone on
-        cluster.owner(names[0]).kill()
-        killed_s = time.time()
-        both = (reader.sent_s, group.sent_s)
-        eventually(lambda: min(s[n] for s in both for n in names[1:]) > killed_s + 0.5)
-        assert max(s[names[0]] for s in both) < killed_s
-        replica.freeze(False)
+        try:
+            cluster.owner(names[0]).kill()
+            killed_s = time.time()
+            both = (reader.sent_s, group.sent_s)
+            eventually(lambda: min(s[n] for s in both for n in names[1:]) > killed_s + 0.5)
+            assert max(s[names[0]] for s in both) < killed_s
+        finally:
+            replica.freeze(False)
         run(load, 3)
     assert_all_came_once(load, reader, group)

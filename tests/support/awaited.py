@@ -31,5 +31,7 @@ def once_awaited(server: RedisChild, happen: Callable[..., Any], *arguments: Any
 
     thread = threading.Thread(target=run)
     thread.start()
-    yield
-    thread.join()
+    try:
+        yield
+    finally:
+        thread.join()  # which ends in a minute, also where nobody waits any more

@@ -79,8 +79,10 @@ def within(session: Any, seconds: float) -> Iterator[None]:
     """
     server = session._remote._server
     session._remote._server = server.model_copy(update={"timeout_s": seconds})
-    yield
-    session._remote._server = server
+    try:
+        yield
+    finally:
+        session._remote._server = server
 
 
 @pytest.fixture(params=RUNTIMES)
