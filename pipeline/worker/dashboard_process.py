@@ -23,7 +23,7 @@ from pipeline.worker.redis_server import DIE_WITH_PARENT, RESTART_PAUSE_S, STOP_
 
 log = logging.getLogger(__name__)
 
-READY_TIMEOUT_S = 60.0  # of a machine that is overloaded; it takes 2 s
+READY_TIMEOUT_S = 60.0  # on a machine that is overloaded; on others it takes 2 s
 MODULE = "dashboard"  # by name: it stands above this room and is not imported
 EXTRA = "pip install 'mirante[dashboard]'"
 _LIBRARIES = ("fastapi", "limits", "uvicorn")  # of that extra; the others come with it

@@ -21,7 +21,7 @@ from mirante.backoff import Backoff
 log = logging.getLogger(__name__)
 
 PREFERRED_PORT = 6379
-READY_TIMEOUT_S = 30.0  # of a machine that is overloaded; it takes 0.1 s
+READY_TIMEOUT_S = 30.0  # on a machine that is overloaded; on others it takes 0.1 s
 STOP_TIMEOUT_S = 3.0
 RESTART_PAUSE_S = (0.2, 5.0)  # before a restart: at first, and at most
 DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM")  # util-linux, part of every Debian

@@ -169,8 +169,11 @@ def _clock(client: redis.Redis) -> Iterator[Finding]:
 
 
 def is_off(off_s: float, took_s: float) -> bool:
-    """Return whether a clock is wrong for certain: it was read somewhen in the ``took_s`` seconds
-    that asking took, of which ``off_s`` takes the middle.
+    """Return whether a clock is wrong for certain.
+
+    Args:
+        off_s: how far it is ahead, if it was read in the middle of the time that asking took.
+        took_s: that time. It may have been read at any moment of it.
     """
     return abs(off_s) - took_s / 2 > CLOCK_MOST_S
 
