@@ -177,7 +177,7 @@ def test_what_is_on_its_way_at_the_end_does_not_come_again(
 
     def answer_late(bridge: HookBridge) -> None:
         until(lambda: bridge._over)
-        time.sleep(0.5)  # for which the end waits: who did not would be over before the answer
+        time.sleep(0.5)  # an end that did not wait would be over before the answer
         go.set()
 
     def closing(bridge: HookBridge) -> None:

@@ -8,7 +8,7 @@ import socket
 
 # Below those that the kernel gives to whoever asks for any, and begun elsewhere by each process.
 _FIRST, _LAST = 10_000, 32_000
-_APART = 13_597  # by the golden ratio: processes that begin together never come to each other's
+_APART = 13_597  # by the golden ratio: processes that begin together begin far apart
 _around = itertools.cycle(range(_FIRST, _LAST))
 _candidates = itertools.islice(_around, os.getpid() * _APART % (_LAST - _FIRST), None)
 
