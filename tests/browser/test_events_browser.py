@@ -135,7 +135,7 @@ def test_filters_are_asked_for_and_stand_in_the_address(page: Page) -> None:
     page.get_by_label("Time", exact=True).select_option("Between…")
     page.get_by_label("To", exact=True).fill("2026-01-02T03:04")
     until(lambda: address(page) and "until" in happened.asked[-1])
-    page.get_by_role("button", name="Clear").click()
+    page.get_by_role("button", name="Clear", exact=True).click()
     until(lambda: address(page) == "#/events")
     expect(page.get_by_label("Camera", exact=True)).to_have_value("")
 
