@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from fleet import ray_fleet
@@ -92,12 +91,7 @@ class ClusterFleet:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if not self.stays:
             for keepers in self._keepers:  # first: all workers end
                 ray_fleet.close_keepers(keepers)
