@@ -165,7 +165,7 @@ def _add_pages(app: FastAPI) -> None:
 
 
 def _answer_nobody(_request: Request, _error: Exception) -> Response:
-    """Who asked has left; the audit log reads the status."""
+    """Answer a client that has disconnected: only the audit log reads the status."""
     return JSONResponse({"detail": "who asked has left"}, LEFT)
 
 

@@ -31,7 +31,7 @@ SAY_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What ``mirante fleet up`` is asked for.
+    """The options of ``mirante fleet up``.
 
     Attributes:
         nodes: that many on this machine; None for those of the cluster that Ray finds, a worker for

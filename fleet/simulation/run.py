@@ -68,7 +68,7 @@ class Step:
 
     @property
     def limit(self) -> str:
-        """What it may have waited for, in words; empty for nothing that was full."""
+        """Return in words what the step may have waited for; empty if nothing was full."""
         own = self.redis.cpu_s / self.passed_s + self.keeper + self.workers
         found = [
             (self.machine, f"this machine's cores, {own:.1f} of which it had"),

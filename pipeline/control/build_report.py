@@ -1,4 +1,4 @@
-"""How far the engine of a model is, for Redis, the API and pages."""
+"""The progress of an engine's build, for Redis, the API and pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a camera holds of a GPU's memory, in its worker's report."""
+"""The GPU memory that a camera uses, in its worker's report."""
 
 from __future__ import annotations
 

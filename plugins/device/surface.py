@@ -11,7 +11,7 @@ from engines.placement import Size
 
 @dataclass(slots=True, eq=False)
 class Held:
-    """What one camera holds of a GPU's memory.
+    """The GPU memory that one camera uses.
 
     Attributes:
         surfaces: that are not given back yet, by number, and their bytes.

@@ -1,4 +1,4 @@
-"""How far the engine of a model is: a bar on the page *System* and on its cameras' pages."""
+"""The progress of a build: a bar on the page *System* and on its cameras' pages."""
 
 from __future__ import annotations
 
